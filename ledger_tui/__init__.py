@@ -1,0 +1,43 @@
+"""Prompt Ledger: every prompt, every run and what it cost, in one local ledger.
+
+The house. Imports go down only; `lint-imports` checks it.
+
+::
+
+    __main__                    picks the front door
+    ui | cli                    front doors: show, call, return; they own no rule
+    ledger                      PromptLedger: built once, hands out the services (also the SDK)
+    services                    what one can do; here synchronous storage meets asynchronous providers (services/runs.py)
+    providers | pricing         rooms with small doors, unaware of each other
+    store                       where facts are kept: engine, queries, migrations, files; all SQL
+    domain                      what things are: tables.py (the schema on one page), values, pure logic
+    settings, paths, errors     under all
+
+Everything that happens is an immutable fact, appended; what a screen shows is a view of the facts.
+
+* Writing (people's edits, runs) goes through a SQLModel session in one short BEGIN IMMEDIATE transaction, in a thread.
+* Hot reading (lists, a trace's spans) uses plain DB-API connections and returns frozen values; it loads no SQLAlchemy, so the
+  first frame does not wait for it.
+* A telemetry write updates the sums (`traces`, `daily_costs`) in its own transaction.
+* Templates are parsed and rendered in a warm helper process with hard limits.
+* Drafts are small files, so that a damaged database never costs a person's text.
+* Public names resolve lazily: `import ledger_tui` loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+
+__version__ = "0.1.0"
+__all__ = ["PromptLedger", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PromptLedger":
+        from ledger_tui.ledger import PromptLedger
+
+        return PromptLedger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,381 @@
+"""The schema on one page: SQLModel tables without relationships, the same on SQLite and Postgres.
+
+Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
+they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
+`daily_costs`) are derived and can be rebuilt from the facts.
+
+Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
+``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
+``commit_seq`` is the shared server's order once it accepted a fact; ``extra`` keeps fields of a newer release.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, TextClause, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+# SQLite autoincrements only INTEGER keys; Postgres needs BIGINT for as many rows.
+BigKey = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(**kwargs: object) -> Column[str]:
+    return Column(Text, **kwargs)  # type: ignore[arg-type]
+
+
+def _big(**kwargs: object) -> Column[int]:
+    return Column(BigInteger, **kwargs)  # type: ignore[arg-type]
+
+
+def _only(condition: str) -> dict[str, TextClause]:
+    """The condition of a partial index, for both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class Workspace(SQLModel, table=True):
+    """Key and value facts about this database: its id, when it was made."""
+
+    __tablename__ = "workspace"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Prompt(SQLModel, table=True):
+    """A name; id is the UUIDv5 of the name."""
+
+    __tablename__ = "prompts"
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    folded_name: str = Field(unique=True)
+    """Lower-cased name: ``Foo`` and ``foo`` are refused side by side."""
+    created_us: int = Field(sa_column=_big(nullable=False))
+    created_by: str = ""
+
+
+class PromptVersion(SQLModel, table=True):
+    """Canonical content of one version; id is the UUIDv5 of prompt and sha256."""
+
+    __tablename__ = "prompt_versions"
+    __table_args__ = (Index("ix_prompt_versions_prompt", "prompt_id"),)
+    id: str = Field(primary_key=True)
+    prompt_id: str = Field(foreign_key="prompts.id")
+    sha256: str
+    content: str = Field(sa_column=_text(nullable=False))
+    base_version_id: str | None = None
+    author: str = ""
+    message: str = Field(default="", sa_column=_text(nullable=False))
+    git_commit: str | None = None
+    git_path: str | None = None
+    git_dirty: bool | None = None
+    created_us: int = Field(sa_column=_big(nullable=False))
+    extra: str | None = Field(default=None, sa_column=_text())
+
+
+class VersionNumber(SQLModel, table=True):
+    """Fold: the rank of a version in its prompt's order of facts."""
+
+    __tablename__ = "version_numbers"
+    __table_args__ = (UniqueConstraint("prompt_id", "number"),)
+    version_id: str = Field(primary_key=True, foreign_key="prompt_versions.id")
+    prompt_id: str = Field(foreign_key="prompts.id")
+    number: int
+
+
+class JournalEntry(SQLModel, table=True):
+    """One registry fact, appended and never changed."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_prompt", "prompt_id", "seq"),)
+    seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    rid: str = Field(unique=True)
+    kind: str
+    """version, label, field, inputs, price, budget."""
+    prompt_id: str | None = Field(default=None, foreign_key="prompts.id")
+    field: str = ""
+    """What the fact is about: a label, a field or an input set by name."""
+    value: str = Field(default="null", sa_column=_text(nullable=False))
+    base: str = Field(default="[]", sa_column=_text(nullable=False))
+    """JSON list of the rids this fact supersedes."""
+    action: str = ""
+    """Facts of one action of a person share this id; undo takes back an action."""
+    undoes: str | None = None
+    """The action this fact takes back."""
+    actor: str = ""
+    device: str = ""
+    at_us: int = Field(sa_column=_big(nullable=False))
+    reason: str = Field(default="", sa_column=_text(nullable=False))
+    hash: str = ""
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+    extra: str | None = Field(default=None, sa_column=_text())
+
+
+class Label(SQLModel, table=True):
+    """Fold: which version a label of a prompt points to."""
+
+    __tablename__ = "labels"
+    prompt_id: str = Field(primary_key=True, foreign_key="prompts.id")
+    label: str = Field(primary_key=True)
+    version_id: str = Field(foreign_key="prompt_versions.id")
+    rid: str
+    actor: str = ""
+    at_us: int = Field(sa_column=_big(nullable=False))
+
+
+class PromptState(SQLModel, table=True):
+    """Fold: everything a list of prompts shows, one row a prompt."""
+
+    __tablename__ = "prompt_states"
+    prompt_id: str = Field(primary_key=True, foreign_key="prompts.id")
+    name: str = Field(index=True)
+    description: str = Field(default="", sa_column=_text(nullable=False))
+    tags: str = Field(default="[]", sa_column=_text(nullable=False))
+    team: str = ""
+    archived: bool = False
+    mode: str = "full"
+    """full, or tracking for a prompt whose text lives in code."""
+    version_count: int = 0
+    latest_version_id: str | None = None
+    latest_number: int = 0
+    active_version_id: str | None = None
+    active_number: int = 0
+    model: str | None = None
+    updated_us: int = Field(sa_column=_big(nullable=False))
+
+
+class InputSet(SQLModel, table=True):
+    """Fold: values kept under a name for a prompt's variables."""
+
+    __tablename__ = "input_sets"
+    prompt_id: str = Field(primary_key=True, foreign_key="prompts.id")
+    name: str = Field(primary_key=True)
+    variables: str = Field(sa_column=_text(nullable=False))
+    rid: str
+    at_us: int = Field(sa_column=_big(nullable=False))
+
+
+class PriceEntry(SQLModel, table=True):
+    """Fold: what a provider charges for a model from a moment on (the team's own prices)."""
+
+    __tablename__ = "price_entries"
+    __table_args__ = (Index("ix_price_entries_model", "provider", "model", "from_us"),)
+    rid: str = Field(primary_key=True)
+    provider: str
+    model: str
+    prices: str = Field(sa_column=_text(nullable=False))
+    """JSON: token class to nano-dollars per million tokens."""
+    from_us: int = Field(sa_column=_big(nullable=False))
+    until_us: int | None = Field(default=None, sa_column=_big())
+    source: str = ""
+
+
+class Budget(SQLModel, table=True):
+    """Fold: a limit on spending in a scope and period."""
+
+    __tablename__ = "budgets"
+    rid: str = Field(primary_key=True)
+    scope: str
+    """JSON: prompt and environment, each optional."""
+    period: str
+    """day or month."""
+    limit_nusd: int = Field(sa_column=_big(nullable=False))
+    warn_percent: int = 80
+
+
+class Usage(SQLModel, table=True):
+    """One render of a prompt, executed or not."""
+
+    __tablename__ = "usages"
+    __table_args__ = (Index("ix_usages_prompt", "prompt_id", "created_us"),)
+    id: str = Field(primary_key=True)
+    prompt_id: str | None = Field(default=None, foreign_key="prompts.id")
+    version_id: str | None = Field(default=None, foreign_key="prompt_versions.id")
+    included: str = Field(default="[]", sa_column=_text(nullable=False))
+    """JSON list of the version ids that the template included."""
+    content: str | None = Field(default=None, sa_column=_text())
+    """Canonical content when the text that ran was no saved version."""
+    parameters: str = Field(default="{}", sa_column=_text(nullable=False))
+    rendered: str = Field(default="[]", sa_column=_text(nullable=False))
+    """JSON list of the rendered messages (role, text)."""
+    environment: str = ""
+    session_id: str | None = None
+    user_identifier: str | None = None
+    metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
+    source: str = ""
+    """Which front door rendered: playground, cli, sdk, api."""
+    created_us: int = Field(sa_column=_big(nullable=False))
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+    extra: str | None = Field(default=None, sa_column=_text())
+
+
+class Execution(SQLModel, table=True):
+    """One call to a model; changes until its status is terminal."""
+
+    __tablename__ = "executions"
+    __table_args__ = (
+        Index("ix_executions_prompt", "prompt_id", "created_us"),
+        Index("ix_executions_version", "version_id"),
+        Index("ix_executions_status", "status", "created_us"),
+    )
+    id: str = Field(primary_key=True)
+    usage_id: str | None = Field(default=None, foreign_key="usages.id", index=True)
+    prompt_id: str | None = Field(default=None, foreign_key="prompts.id")
+    version_id: str | None = Field(default=None, foreign_key="prompt_versions.id")
+    provider: str
+    model: str
+    served_model: str | None = None
+    """The model that the provider says answered."""
+    params: str = Field(default="{}", sa_column=_text(nullable=False))
+    status: str = "queued"
+    """queued, running, succeeded, failed, canceled."""
+    mode: str = "sync"
+    messages: str = Field(default="[]", sa_column=_text(nullable=False))
+    response: str | None = Field(default=None, sa_column=_text())
+    tool_calls: str | None = Field(default=None, sa_column=_text())
+    finish_reason: str | None = None
+    input_tokens: int | None = Field(default=None, sa_column=_big())
+    cache_read_tokens: int | None = Field(default=None, sa_column=_big())
+    cache_write_tokens: int | None = Field(default=None, sa_column=_big())
+    output_tokens: int | None = Field(default=None, sa_column=_big())
+    reasoning_tokens: int | None = Field(default=None, sa_column=_big())
+    latency_us: int | None = Field(default=None, sa_column=_big())
+    first_token_us: int | None = Field(default=None, sa_column=_big())
+    cost_nusd: int | None = Field(default=None, sa_column=_big())
+    receipt: str | None = Field(default=None, sa_column=_text())
+    error_type: str | None = None
+    error: str | None = Field(default=None, sa_column=_text())
+    attempts: int = 0
+    environment: str = ""
+    idempotency_key: str | None = Field(default=None, unique=True)
+    not_before_us: int | None = Field(default=None, sa_column=_big())
+    claimed_by: str | None = None
+    claimed_us: int | None = Field(default=None, sa_column=_big())
+    response_metadata: str = Field(default="{}", sa_column=_text(nullable=False))
+    created_us: int = Field(sa_column=_big(nullable=False))
+    ended_us: int | None = Field(default=None, sa_column=_big())
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+    extra: str | None = Field(default=None, sa_column=_text())
+
+
+class Trace(SQLModel, table=True):
+    """Sum of a trace's spans, maintained in the transaction that writes them; spans point to its integer key."""
+
+    __tablename__ = "traces"
+    __table_args__ = (
+        Index("ix_traces_started", "started_us", "id"),
+        Index("ix_traces_status", "status", "started_us", "id"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    trace_id: str = Field(unique=True)
+    name: str = ""
+    """The name of the first root span."""
+    status: str = "running"
+    """running while a span is open, else failed if any failed, else canceled if any was, else succeeded."""
+    started_us: int = Field(sa_column=_big(nullable=False))
+    ended_us: int = Field(sa_column=_big(nullable=False))
+    """The latest end or start seen so far."""
+    span_count: int = 0
+    open_count: int = 0
+    error_count: int = 0
+    canceled_count: int = 0
+    input_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cache_read_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cache_write_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    output_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    reasoning_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cost_nusd: int = Field(default=0, sa_column=_big(nullable=False))
+    priced_count: int = 0
+    unpriced_count: int = 0
+    environment: str = ""
+    session_id: str | None = None
+    user_identifier: str | None = None
+
+
+class Span(SQLModel, table=True):
+    """One step of a trace: the lean columns. Its key is made here; trace and span ids are anybody's text."""
+
+    __tablename__ = "spans"
+    __table_args__ = (
+        Index("ix_spans_trace", "trace_key", "span_id"),
+        Index("ix_spans_model", "model", "trace_key", **_only("model IS NOT NULL")),
+        Index("ix_spans_prompt", "prompt_id", "trace_key", **_only("prompt_id IS NOT NULL")),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    rid: str
+    trace_key: int = Field(sa_column=Column(BigKey, ForeignKey("traces.id"), nullable=False))
+    span_id: str
+    parent_span_id: str | None = None
+    name: str = ""
+    kind: str = ""
+    """llm, tool, retrieval, guardrail, agent, chain, embedding ... any text up to 64 characters."""
+    status: str = "running"
+    started_us: int = Field(sa_column=_big(nullable=False))
+    duration_us: int | None = Field(default=None, sa_column=_big())
+    """None while it runs."""
+    provider: str | None = None
+    model: str | None = None
+    prompt_id: str | None = None
+    version_id: str | None = None
+    execution_id: str | None = None
+    input_tokens: int | None = Field(default=None, sa_column=_big())
+    cache_read_tokens: int | None = Field(default=None, sa_column=_big())
+    cache_write_tokens: int | None = Field(default=None, sa_column=_big())
+    output_tokens: int | None = Field(default=None, sa_column=_big())
+    reasoning_tokens: int | None = Field(default=None, sa_column=_big())
+    cost_nusd: int | None = Field(default=None, sa_column=_big())
+    unpriced: bool = False
+    """A finished model call whose price is unknown."""
+    agent_id: str | None = None
+    environment: str = ""
+    error_type: str | None = None
+    flags: int = 0
+    """Bits: 1 duplicate span id, 2 text cut at the limit, 4 broken characters replaced."""
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+    extra: str | None = Field(default=None, sa_column=_text())
+
+
+class SpanPayload(SQLModel, table=True):
+    """A span's texts, apart from the lean columns so that a tree never reads them."""
+
+    __tablename__ = "span_payloads"
+    __table_args__ = (
+        Index("ix_span_payloads_unindexed", "span_key", **_only("NOT indexed")),
+    )
+    span_key: int = Field(sa_column=Column(BigKey, ForeignKey("spans.id"), primary_key=True, autoincrement=False))
+    input: str | None = Field(default=None, sa_column=_text())
+    output: str | None = Field(default=None, sa_column=_text())
+    attributes: str = Field(default="{}", sa_column=_text(nullable=False))
+    error: str | None = Field(default=None, sa_column=_text())
+    indexed: bool = False
+    """Whether full-text search knows it; only ended spans are indexed."""
+
+
+class DailyCost(SQLModel, table=True):
+    """Sum of finished model calls by UTC day, provider, model, prompt and environment."""
+
+    __tablename__ = "daily_costs"
+    day: str = Field(primary_key=True)
+    """ISO date, UTC."""
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    prompt_id: str = Field(primary_key=True)
+    """Empty for a call without a prompt."""
+    environment: str = Field(primary_key=True)
+    calls: int = Field(default=0, sa_column=_big(nullable=False))
+    errors: int = Field(default=0, sa_column=_big(nullable=False))
+    input_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cache_read_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cache_write_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    output_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    reasoning_tokens: int = Field(default=0, sa_column=_big(nullable=False))
+    cost_nusd: int = Field(default=0, sa_column=_big(nullable=False))
+    unpriced: int = Field(default=0, sa_column=_big(nullable=False))
+    duration_us: int = Field(default=0, sa_column=_big(nullable=False))
+
+
+class Model(SQLModel, table=True):
+    """What a provider offers, as it said when last asked."""
+
+    __tablename__ = "models"
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    detail: str = Field(default="{}", sa_column=_text(nullable=False))
+    fetched_us: int = Field(sa_column=_big(nullable=False))

@@ -1,0 +1,1 @@
+"""What a call costs, with the receipt of how it was worked out."""

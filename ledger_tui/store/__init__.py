@@ -1,0 +1,1 @@
+"""Where facts are kept: connections, queries, migrations and files; all SQL is here."""

@@ -1,0 +1,1 @@
+"""The workstation: a terminal surface over the services."""
