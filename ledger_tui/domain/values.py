@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "succeeded", "failed", "canceled")
@@ -154,9 +154,8 @@ class TracePage:
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    """The lean columns of one step of a trace."""
+class SpanRow(NamedTuple):
+    """The lean columns of one step of a trace (a tuple: ten thousand of them are made in a few milliseconds)."""
 
     key: int
     span_id: str

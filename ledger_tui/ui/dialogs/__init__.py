@@ -1,0 +1,1 @@
+"""Modal screens: questions, the palette, help."""

@@ -1,0 +1,79 @@
+"""What the five places share: the frame around them, and the one way to do slow work without holding the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from ledger_tui.domain.text import printable
+from ledger_tui.errors import LedgerError
+from ledger_tui.ui.widgets.top_line import TopLine
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+    from ledger_tui.ui.app import LedgerApp
+
+Result = TypeVar("Result")
+
+
+class Place(Screen[None]):
+    """One of the five places. Subclasses give ``PLACE`` and ``compose_place``."""
+
+    PLACE = ""
+    """The mode's name: prompts, playground, traces, costs or settings."""
+
+    app: LedgerApp
+
+    @property
+    def ledger(self) -> PromptLedger:
+        """The ledger that the workstation shows."""
+        return self.app.ledger
+
+    def compose(self) -> ComposeResult:
+        """The top line, the place itself, the footer."""
+        yield TopLine(self.PLACE)
+        yield from self.compose_place()
+        yield Footer()
+
+    def compose_place(self) -> ComposeResult:
+        """The widgets between top line and footer."""
+        return
+        yield
+
+    def load(
+        self,
+        work: Callable[[], Result],
+        then: Callable[[Result], Any] | None = None,
+        *,
+        group: str,
+        failed: Callable[[Exception], Any] | None = None,
+    ) -> None:
+        """Run ``work`` in a thread, then hand its result to ``then`` on the event loop.
+
+        A newer call of the same ``group`` replaces an older one. An error goes to ``failed``, else to ``show_error``.
+        """
+
+        async def worker() -> None:
+            try:
+                result = await asyncio.to_thread(work)
+            except Exception as error:
+                (failed or self.show_error)(error)
+            else:
+                if then is not None and self.is_attached:
+                    then(result)
+
+        self.run_worker(worker(), group=group, exclusive=True, exit_on_error=False, name=group)
+
+    def show_error(self, error: BaseException) -> None:
+        """Say what happened and what to do, as a toast."""
+        if isinstance(error, LedgerError):
+            title, words = error.title, " ".join(part for part in (error.cause, error.remedy) if part)
+        else:
+            title, words = "Something went wrong", f"{type(error).__name__}: {error}"
+            self.log.error(words)
+        self.app.notify(printable(words), title=printable(title), severity="error", timeout=10, markup=False)

@@ -1,0 +1,1 @@
+"""The five places, one folder each: Prompts, Playground, Traces, Costs, Settings."""

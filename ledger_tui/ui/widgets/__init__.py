@@ -1,0 +1,1 @@
+"""Widgets that more than one place uses; they take values and post messages."""
