@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -12,6 +12,7 @@ from textual.widgets import Footer
 
 from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
+from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
@@ -24,8 +25,16 @@ Result = TypeVar("Result")
 class Place(Screen[None]):
     """One of the five places. Subclasses give ``PLACE`` and ``compose_place``."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (180, "-very-wide")]
+    """Below 110 columns (-narrow) panes fold into tabs."""
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    """Below 30 rows (-short) decorations go."""
+
     PLACE = ""
     """The mode's name: prompts, playground, traces, costs or settings."""
+
+    HELP: ClassVar[str] = ""
+    """Markdown, in own words, that f1 shows under the help of the focused widget."""
 
     app: LedgerApp
 
@@ -38,12 +47,24 @@ class Place(Screen[None]):
         """The top line, the place itself, the footer."""
         yield TopLine(self.PLACE)
         yield from self.compose_place()
-        yield Footer()
+        yield Footer(show_command_palette=False, compact=True)
 
     def compose_place(self) -> ComposeResult:
         """The widgets between top line and footer."""
         return
         yield
+
+    def code_subject(self) -> CodeSubject | None:
+        """The current action as code for f8, None when there is none."""
+        return None
+
+    def copy_source(self) -> str | None:
+        """The source text that ``y`` copies, None when there is none."""
+        return None
+
+    def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
+        """Entries for the palette besides the key bindings' actions: title, help, what to call."""
+        return ()
 
     def load(
         self,
@@ -55,10 +76,12 @@ class Place(Screen[None]):
     ) -> None:
         """Run ``work`` in a thread, then hand its result to ``then`` on the event loop.
 
-        A newer call of the same ``group`` replaces an older one. An error goes to ``failed``, else to ``show_error``.
+        It starts once the ledger is open. A newer call of the same ``group`` replaces an older one. An error goes to
+        ``failed``, else to ``show_error``.
         """
 
         async def worker() -> None:
+            await self.app.opened.wait()
             try:
                 result = await asyncio.to_thread(work)
             except Exception as error:

@@ -1,0 +1,97 @@
+"""The workstation over a workspace of its own, driven by the pilot."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from ledger_tui.paths import Paths
+from ledger_tui.ui.app import LedgerApp
+
+Workstation = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Folders of a workspace that only this test knows."""
+    found = Paths(data=tmp_path / "data", config=tmp_path / "config")
+    found.data.mkdir(mode=0o700)
+    found.config.mkdir(mode=0o700)
+    return found
+
+
+@pytest.fixture
+def ledger(paths: Paths) -> Any:
+    """The real ledger over a fresh SQLite file."""
+    if importlib.util.find_spec("ledger_tui.ledger") is None:
+        from tests.ui.stand_in import StandInLedger
+
+        yield StandInLedger(paths)
+        return
+    from ledger_tui.ledger import PromptLedger
+
+    opened = PromptLedger(paths=paths)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def workstation(ledger: Any) -> Workstation:
+    """``async with workstation(place="traces", size=(80, 24)) as pilot:`` runs the app until it rests."""
+
+    @asynccontextmanager
+    async def run(place: str = "prompts", size: tuple[int, int] = (160, 48), prepare: bool = True) -> AsyncIterator[Pilot[None]]:
+        app = LedgerApp(ledger)
+        async with app.run_test(size=size) as pilot:
+            if prepare:
+                await asyncio.wait_for(app.opened.wait(), 30)
+            if place != app.current_mode:
+                await app.switch_mode(place)
+            await settle(pilot)
+            yield pilot
+
+    return run
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until no worker runs and every message was handled."""
+    for _ in range(50):
+        await pilot.pause()
+        busy = [worker for worker in pilot.app.workers if not worker.is_finished and worker.group not in LASTING]
+        if not busy:
+            break
+        await pilot.app.workers.wait_for_complete(busy)
+    await pilot.pause()
+
+
+LASTING = {"watch", "spend", "live"}
+"""Groups of workers that last as long as the workstation."""
+
+
+async def until(condition: Callable[[], Any], pilot: Pilot[None], what: str = "the condition") -> Any:
+    """Wait until ``condition()`` is true and return its value; fails after 20 seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 20
+    while not (value := condition()):
+        assert loop.time() < end, f"{what} never came"
+        await pilot.pause(0.01)
+    return value
+
+
+def screen_text(pilot: Pilot[None]) -> str:
+    """What the screen shows now, row by row."""
+    app = pilot.app
+    return "\n".join(
+        "".join(segment.text for segment in strip).rstrip() for strip in app.screen._compositor.render_strips(app.size)
+    )
+
+
+__all__ = ["LASTING", "SimpleNamespace", "Workstation", "screen_text", "settle", "until"]
