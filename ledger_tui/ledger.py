@@ -1,0 +1,199 @@
+"""PromptLedger: built once, it hands out the services. It is what front ends hold and what programs import."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.domain import ids
+from ledger_tui.paths import Paths, default_paths
+from ledger_tui.store.database import Database
+
+if TYPE_CHECKING:
+    from ledger_tui.services.care import CareService
+    from ledger_tui.services.costs import CostService
+    from ledger_tui.services.drafts import DraftService
+    from ledger_tui.services.models import ModelService
+    from ledger_tui.services.registry import RegistryService
+    from ledger_tui.services.runs import RunService
+    from ledger_tui.services.templates import TemplateService
+    from ledger_tui.services.traces import TraceService
+    from ledger_tui.settings import Settings
+
+
+class PromptLedger:
+    """One workspace. Cheap to make: nothing is opened before it is needed.
+
+    database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
+    workspace under the platform's data folder. environment: else ``LEDGER_ENVIRONMENT``, else the settings'.
+    """
+
+    def __init__(
+        self,
+        database_url: str | None = None,
+        *,
+        paths: Paths | None = None,
+        environment: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.paths = paths or default_paths()
+        self._given_settings = settings
+        self._given_environment = environment
+        target = database_url or os.environ.get("LEDGER_DATABASE_URL") or self.paths.database
+        self.database = Database(target, self.paths)
+
+    @cached_property
+    def _loaded_settings(self) -> tuple[Settings, list[Any]]:
+        from ledger_tui.settings import load_settings
+
+        return (self._given_settings, []) if self._given_settings is not None else load_settings(self.paths)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self._loaded_settings[0]
+
+    @property
+    def settings_problems(self) -> list[Any]:
+        """Mistakes in the settings file, one error each."""
+        return self._loaded_settings[1]
+
+    @property
+    def environment(self) -> str:
+        """Where runs count: dev, staging, production ..."""
+        return self._given_environment or self.settings.environment
+
+    def prepare(self) -> None:
+        """Create the database or bring it to this release; raises StoreError."""
+        self.database.prepare()
+
+    def author(self) -> str:
+        """Who writes: the setting, else git's user name, else the login."""
+        return self.settings.author or _person()
+
+    def device(self) -> str:
+        """This installation's random name, kept in the data folder."""
+        return _device(self.paths.data)
+
+    @cached_property
+    def registry(self) -> RegistryService:
+        """Prompts, versions, labels."""
+        from ledger_tui.services.registry import RegistryService
+
+        return RegistryService(self.database, author=self.author, device=self.device)
+
+    @cached_property
+    def templates(self) -> TemplateService:
+        """Checking and rendering templates in a limited helper process."""
+        from ledger_tui.services.templates import TemplateService
+
+        return TemplateService()
+
+    @cached_property
+    def drafts(self) -> DraftService:
+        """Unsaved edits."""
+        from ledger_tui.services.drafts import DraftService
+
+        return DraftService(self.paths)
+
+    @cached_property
+    def models(self) -> ModelService:
+        """Providers, their models and keys."""
+        from ledger_tui.services.models import ModelService
+
+        return ModelService(self.database, self.settings)
+
+    @cached_property
+    def runs(self) -> RunService:
+        """Calls to models."""
+        from ledger_tui.services.runs import RunService
+
+        return RunService(
+            self.database,
+            self.templates,
+            self.models,
+            settings=self.settings,
+            environment=self.environment,
+            device=self.device,
+        )
+
+    @cached_property
+    def traces(self) -> TraceService:
+        """What happened, step by step."""
+        from ledger_tui.services.traces import TraceService
+
+        return TraceService(self.database)
+
+    @cached_property
+    def costs(self) -> CostService:
+        """What was spent."""
+        from ledger_tui.services.costs import CostService
+
+        return CostService(self.database)
+
+    @cached_property
+    def care(self) -> CareService:
+        """Doctor and backup."""
+        from ledger_tui.services.care import CareService
+
+        return CareService(self.database, self.paths)
+
+    def close(self) -> None:
+        """End the helper process and close connections; a second call does nothing."""
+        if "templates" in self.__dict__:
+            self.templates.close()
+        self.database.close()
+
+    def __enter__(self) -> PromptLedger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"PromptLedger({self.database.label!r})"
+
+
+@lru_cache(maxsize=1)
+def _person() -> str:
+    try:
+        found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=2, check=False)
+        name = found.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        name = ""
+    if name:
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"
+
+
+@lru_cache(maxsize=8)
+def _device(data: Path) -> str:
+    file = data / "device"
+    try:
+        return file.read_text().strip() or _new_device(file)
+    except FileNotFoundError:
+        return _new_device(file)
+
+
+def _new_device(file: Path) -> str:
+    """Make the device's name once; when two processes race, both read the first one's."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = ids.new_id()
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+            out.write(name)
+    except FileExistsError:
+        return file.read_text().strip() or name
+    return name
+
+

@@ -1,0 +1,39 @@
+"""What was spent, from the maintained sums of days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain import clock
+from ledger_tui.domain.values import CostRow
+from ledger_tui.errors import InputError
+from ledger_tui.store import costs as reads
+
+if TYPE_CHECKING:
+    from ledger_tui.store.database import Database
+
+
+class CostService:
+    """Sums of finished model calls. Days are UTC."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by(self, grouping: tuple[str, ...], days: int = 30) -> list[CostRow]:
+        """Sums of the last ``days`` days (today included) by day, provider, model, prompt or environment."""
+        unknown = [name for name in grouping if name not in reads.GROUPS]
+        if unknown:
+            raise InputError(f"costs are not grouped by {unknown[0]}", remedy=f"Group by {', '.join(reads.GROUPS)}.")
+        today = clock.now().date()
+        first = today - timedelta(days=max(0, days - 1))
+        with self._database.lean() as lean:
+            return reads.by(lean, grouping, first.isoformat(), today.isoformat())
+
+    def by_day(self, days: int = 30) -> list[CostRow]:
+        """Sums by day; days without a call are left out."""
+        return self.by(("day",), days)
+
+    def today(self) -> CostRow:
+        """The sum of this UTC day."""
+        return self.by((), 1)[0]

@@ -1,0 +1,176 @@
+"""What is stored of a run: a usage, an execution and a span, begun before the call and ended after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.calls import ChatMessage, ModelName
+from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.values import SpanRecord
+from ledger_tui.services.run_values import RunRequest, RunResult
+from ledger_tui.store import telemetry
+
+if TYPE_CHECKING:
+    from ledger_tui.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run with everything decided before it is sent."""
+
+    request: RunRequest
+    model: ModelName
+    messages: tuple[ChatMessage, ...]
+    stored_messages: str
+    params: Mapping[str, Any]
+    environment: str
+    usage_id: str
+    execution_id: str
+    trace_id: str
+    span_id: str
+    started_us: int
+    claimed_by: str
+
+
+def begin(database: Database, plan: RunPlan) -> int:
+    """Store the usage, the running execution and its running span; returns the span's key."""
+    request = plan.request
+    with database.lean_write() as lean:
+        named = ids.prompt_id(request.prompt_name) if request.prompt_name else None
+        prompt_id = named if named and telemetry.is_prompt(lean, named) else None
+        telemetry.insert(lean, "usages", _usage(plan, prompt_id))
+        telemetry.insert(lean, "executions", _execution(plan, prompt_id))
+        return telemetry.write_spans(lean, [span_record(plan, prompt_id)])[0]
+
+
+def _usage(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
+    request = plan.request
+    return {
+        "id": plan.usage_id,
+        "prompt_id": prompt_id,
+        "version_id": request.version_id,
+        "included": "[]",
+        "content": None if request.version_id else request.content.canonical,
+        "parameters": canonical_json(request.variables),
+        "rendered": plan.stored_messages,
+        "environment": plan.environment,
+        "session_id": request.session_id,
+        "user_identifier": request.user_identifier,
+        "metadata": canonical_json(request.metadata),
+        "source": request.source,
+        "created_us": plan.started_us,
+    }
+
+
+def _execution(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
+    return {
+        "id": plan.execution_id,
+        "usage_id": plan.usage_id,
+        "prompt_id": prompt_id,
+        "version_id": plan.request.version_id,
+        "provider": plan.model.provider,
+        "model": plan.model.model,
+        "params": canonical_json(plan.params),
+        "status": "running",
+        "mode": "sync",
+        "messages": plan.stored_messages,
+        "attempts": 1,
+        "environment": plan.environment,
+        "claimed_by": plan.claimed_by,
+        "claimed_us": plan.started_us,
+        "response_metadata": "{}",
+        "created_us": plan.started_us,
+    }
+
+
+def span_record(plan: RunPlan, prompt_id: str | None) -> SpanRecord:
+    """The running span of a run."""
+    request = plan.request
+    attributes = {"source": request.source, "params": dict(plan.params), "variables": dict(request.variables)}
+    return telemetry.check_span(
+        SpanRecord(
+            trace_id=plan.trace_id,
+            span_id=plan.span_id,
+            parent_span_id=request.parent_span_id,
+            name=request.span_name or request.prompt_name or "ad hoc run",
+            kind=request.span_kind,
+            status="running",
+            started_us=plan.started_us,
+            provider=plan.model.provider,
+            model=plan.model.model,
+            prompt_id=prompt_id,
+            version_id=request.version_id,
+            execution_id=plan.execution_id,
+            environment=plan.environment,
+            session_id=request.session_id,
+            user_identifier=request.user_identifier,
+            input=plan.stored_messages,
+            attributes=attributes,
+        )
+    )
+
+
+def finish(database: Database, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any]) -> None:
+    """Store how the run ended; a run that has ended already stays as it is."""
+    with database.lean_write() as lean:
+        if not telemetry.update_running(lean, "executions", plan.execution_id, _ending(result, metadata)):
+            return
+        running = span_record(plan, telemetry.prompt_of_execution(lean, plan.execution_id))
+        attributes = {
+            **running.attributes,
+            "attempts": result.attempts,
+            "finish_reason": result.finish_reason,
+            "served_model": result.served_model,
+            "first_token_ms": None if result.first_token_us is None else result.first_token_us / 1000,
+        }
+        ended = replace(
+            running,
+            status=result.status,
+            duration_us=result.latency_us,
+            tokens=result.tokens,
+            cost_nusd=result.cost_nusd,
+            unpriced=result.unpriced,
+            error_type=result.error_type,
+            error=": ".join(part for part in (result.error_title, result.error) if part) or None,
+            input=None,
+            output=result.output or _tool_calls(result),
+            attributes={name: value for name, value in attributes.items() if value not in (None, {})},
+        )
+        telemetry.end_span(lean, span_key, ended)
+
+
+def _tool_calls(result: RunResult) -> str | None:
+    if not result.tool_calls:
+        return None
+    return json.dumps(
+        [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in result.tool_calls], ensure_ascii=False
+    )
+
+
+def _ending(result: RunResult, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    tokens = result.tokens
+    return {
+        "status": result.status,
+        "served_model": result.served_model,
+        "response": result.output,
+        "tool_calls": _tool_calls(result),
+        "finish_reason": result.finish_reason,
+        "input_tokens": tokens.input,
+        "cache_read_tokens": tokens.cache_read,
+        "cache_write_tokens": tokens.cache_write,
+        "output_tokens": tokens.output,
+        "reasoning_tokens": tokens.reasoning,
+        "latency_us": result.latency_us,
+        "first_token_us": result.first_token_us,
+        "cost_nusd": result.cost_nusd,
+        "receipt": None if result.receipt is None else json.dumps(result.receipt, ensure_ascii=False, sort_keys=True),
+        "error_type": result.error_type,
+        "error": ": ".join(part for part in (result.error_title, result.error) if part) or None,
+        "attempts": result.attempts,
+        "response_metadata": json.dumps(dict(metadata), ensure_ascii=True, default=str),
+        "ended_us": clock.now_us(),
+    }

@@ -1,0 +1,299 @@
+"""Running a prompt against a model: the one module where synchronous storage meets asynchronous providers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.calls import ChatMessage, Finished, ModelEvent, ModelRequest, ReasoningDelta, TextDelta, ToolCall
+from ledger_tui.domain.content import PromptContent, canonical_json
+from ledger_tui.domain.text import repaired
+from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
+from ledger_tui.services import run_record
+from ledger_tui.services.run_record import RunPlan
+from ledger_tui.services.run_values import (
+    Estimate,
+    RunEnded,
+    RunListener,
+    RunReasoning,
+    RunRequest,
+    RunResult,
+    RunStarted,
+    RunText,
+    RunWaits,
+)
+
+if TYPE_CHECKING:
+    from ledger_tui.services.models import ModelService
+    from ledger_tui.services.templates import TemplateService
+    from ledger_tui.settings import Settings
+    from ledger_tui.store.database import Database
+
+T = TypeVar("T")
+LONGEST_WAIT_S = 30.0
+TRUNCATED = "truncated"
+
+
+@dataclass
+class _Answer:
+    """What has come so far of one answer."""
+
+    limit_bytes: int
+    started: float
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+    cut: bool = False
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    finished: Finished = field(default_factory=Finished)
+    first_token_us: int | None = None
+
+    def add(self, text: str) -> str:
+        """Take a piece; returns what of it is kept."""
+        if self.first_token_us is None:
+            self.first_token_us = round((time.perf_counter() - self.started) * 1_000_000)
+        room = self.limit_bytes - self.size
+        encoded = text.encode()
+        if len(encoded) > room:
+            text, self.cut = encoded[: max(0, room)].decode("utf-8", "ignore"), True
+        self.size += len(text.encode())
+        self.pieces.append(text)
+        return text
+
+    @property
+    def empty(self) -> bool:
+        return not self.pieces and not self.tool_calls
+
+
+class RunService:
+    """Runs prompts. Every run is stored as usage, execution and span, however it ends."""
+
+    def __init__(
+        self,
+        database: Database,
+        templates: TemplateService,
+        models: ModelService,
+        *,
+        settings: Settings,
+        environment: str,
+        device: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._templates = templates
+        self._models = models
+        self._settings = settings
+        self._environment = environment
+        self._device = device
+
+    async def run(self, request: RunRequest, on_event: RunListener | None = None) -> RunResult:
+        """Render, send, stream and store one call.
+
+        A call that the provider fails is a result with status ``failed``; InputError and StoreError raise before
+        anything is sent. Cancelling the task stores what came as ``canceled``, tells ``RunEnded`` and goes on cancelling.
+        """
+        tell: RunListener = on_event or (lambda event: None)
+        plan = await asyncio.to_thread(self._plan, request)
+        span_key = await asyncio.to_thread(run_record.begin, self._database, plan)
+        tell(RunStarted(plan.execution_id, plan.trace_id, plan.span_id))
+        started = time.perf_counter()
+        answer = _Answer(self._settings.max_response_kb * 1024, started)
+        attempts, failure, cancelled = 1, None, False
+        try:
+            for attempts in range(1, len(request.retry_waits_s) + 2):
+                answer = _Answer(self._settings.max_response_kb * 1024, started)
+                failure = await self._attempt(plan, answer, tell)
+                if failure is None or not self._try_again(failure, answer, attempts, request):
+                    break
+                wait = self._wait_s(failure, request.retry_waits_s[attempts - 1])
+                tell(RunWaits(wait, failure.title))
+                await asyncio.sleep(wait)
+        except asyncio.CancelledError:
+            cancelled = True
+        latency_us = round((time.perf_counter() - started) * 1_000_000)
+        result = await _unbroken(
+            asyncio.to_thread(self._finish, plan, span_key, answer, failure, cancelled, attempts, latency_us)
+        )
+        tell(RunEnded(result))
+        if cancelled:
+            raise asyncio.CancelledError
+        return result
+
+    def estimate(self, subject: PromptContent | Sequence[ChatMessage], model: str) -> Estimate:
+        """Roughly what a call would send and what its input would cost; templates are counted as they are."""
+        from ledger_tui.domain.tokens import estimate_tokens
+        from ledger_tui.domain.values import TokenUsage
+        from ledger_tui.pricing.book import price_call
+
+        texts = subject.templates if isinstance(subject, PromptContent) else [message.text for message in subject]
+        tokens = sum(estimate_tokens(text) for text in texts)
+        name = self._models.resolve(model)
+        priced = price_call(name.provider, name.model, TokenUsage(input=tokens, output=0), clock.now_us())
+        return Estimate(tokens, None if priced is None else priced.nusd)
+
+    def _plan(self, request: RunRequest) -> RunPlan:
+        model = self._models.resolve(request.model)
+        canonical_json(request.variables)
+        messages = self._templates.render(request.content, dict(request.variables))
+        params = {**request.content.params, **request.params}
+        now_us = clock.now_us()
+        return RunPlan(
+            request=request,
+            model=model,
+            messages=messages,
+            stored_messages=_stored(messages, self._settings.max_rendered_kb * 1024),
+            params=params,
+            environment=request.environment or self._environment,
+            usage_id=ids.new_id(),
+            execution_id=ids.new_id(),
+            trace_id=request.trace_id or ids.new_id(),
+            span_id=ids.new_id(),
+            started_us=now_us,
+            claimed_by=f"{self._device()}:{os.getpid()}",
+        )
+
+    async def _attempt(self, plan: RunPlan, answer: _Answer, tell: RunListener) -> ProviderError | None:
+        content = plan.request.content
+        try:
+            provider = self._models.provider(plan.model.provider)
+            request = ModelRequest(
+                model=plan.model.model,
+                messages=plan.messages,
+                params=plan.params,
+                tools=content.tools,
+                response_schema=content.response_schema,
+                timeout_s=self._settings.timeout_s,
+            )
+            stream = provider.stream(request)
+            try:
+                async for event in _with_patience(stream, self._settings.timeout_s, plan.model.provider):
+                    _take(event, answer, tell)
+            finally:
+                await _close(stream)
+        except ProviderError as error:
+            return error
+        if answer.empty and answer.finished.finish_reason is None:
+            return BadResponse("it ended without a word", provider=plan.model.provider)
+        return None
+
+    def _try_again(self, failure: ProviderError, answer: _Answer, attempts: int, request: RunRequest) -> bool:
+        return failure.retryable and answer.empty and attempts <= len(request.retry_waits_s)
+
+    def _wait_s(self, failure: ProviderError, planned_s: float) -> float:
+        return min(LONGEST_WAIT_S, max(planned_s, failure.retry_after_s or 0.0))
+
+    def _finish(
+        self,
+        plan: RunPlan,
+        span_key: int,
+        answer: _Answer,
+        failure: ProviderError | None,
+        cancelled: bool,
+        attempts: int,
+        latency_us: int,
+    ) -> RunResult:
+        result = self._result(plan, answer, failure, cancelled, attempts, latency_us)
+        try:
+            run_record.finish(self._database, plan, span_key, result, answer.finished.metadata)
+        except StoreError as error:
+            return replace(result, unsaved=error)
+        return result
+
+    def _result(
+        self, plan: RunPlan, answer: _Answer, failure: ProviderError | None, cancelled: bool, attempts: int, latency_us: int
+    ) -> RunResult:
+        finished = answer.finished
+        priced = self._price(plan, finished)
+        was_answered = not answer.empty or finished.usage.total is not None
+        error: LedgerError | None = None if cancelled else failure
+        error_type = "canceled" if cancelled else failure.error_type if failure else TRUNCATED if answer.cut else None
+        return RunResult(
+            execution_id=plan.execution_id,
+            usage_id=plan.usage_id,
+            trace_id=plan.trace_id,
+            span_id=plan.span_id,
+            status="canceled" if cancelled else "failed" if failure else "succeeded",
+            output="".join(answer.pieces),
+            tool_calls=tuple(answer.tool_calls),
+            tokens=finished.usage,
+            cost_nusd=None if priced is None else priced.nusd,
+            receipt=None if priced is None else priced.receipt,
+            unpriced=priced is None and was_answered,
+            latency_us=latency_us,
+            first_token_us=answer.first_token_us,
+            provider=plan.model.provider,
+            model=plan.model.model,
+            served_model=finished.served_model,
+            finish_reason=finished.finish_reason,
+            attempts=attempts,
+            error_type=error_type,
+            error_title=error.title if error else "",
+            error=error.cause if error else "",
+            remedy=error.remedy if error else "",
+        )
+
+    def _price(self, plan: RunPlan, finished: Finished) -> Any:
+        from ledger_tui.pricing.book import price_call
+
+        if finished.usage.total is None:
+            return None
+        names = dict.fromkeys(name for name in (finished.served_model, plan.model.model) if name)
+        prices = (price_call(plan.model.provider, name, finished.usage, plan.started_us) for name in names)
+        return next((price for price in prices if price is not None), None)
+
+
+def _take(event: ModelEvent, answer: _Answer, tell: RunListener) -> None:
+    if isinstance(event, TextDelta):
+        text = repaired(event.text)[0].replace("\x00", "\ufffd")
+        if kept := answer.add(text):
+            tell(RunText(kept))
+    elif isinstance(event, ReasoningDelta):
+        tell(RunReasoning(event.text))
+    elif isinstance(event, ToolCall):
+        answer.tool_calls.append(event)
+    else:
+        answer.finished = event
+
+
+async def _with_patience(stream: AsyncIterator[ModelEvent], seconds: float, provider: str) -> AsyncIterator[ModelEvent]:
+    """The events of a stream; ProviderTimeout when the next one takes longer than ``seconds``."""
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                event = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise ProviderTimeout(f"nothing came for {seconds:g} seconds", provider=provider) from error
+        yield event
+
+
+async def _close(stream: AsyncIterator[ModelEvent]) -> None:
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
+
+
+async def _unbroken(work: Any) -> Any:
+    """Await ``work`` to its end, even when the task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()
+
+
+def _stored(messages: Sequence[ChatMessage], limit_bytes: int) -> str:
+    """The rendered messages as JSON, cut to ``limit_bytes`` of text."""
+    kept = []
+    for message in messages:
+        text = message.text.encode()[: max(0, limit_bytes)].decode("utf-8", "ignore")
+        limit_bytes -= len(message.text.encode())
+        kept.append({"role": message.role, "text": text})
+    return canonical_json(kept)

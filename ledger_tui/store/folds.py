@@ -1,0 +1,109 @@
+"""Folds: how each registry fact changes the derived tables, and how those are rebuilt from the journal alone.
+
+Appending and rebuilding run the same code, so a rebuilt table equals the maintained one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlmodel import Session, col, delete, func, select
+
+from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.tables import (
+    InputSet,
+    JournalEntry,
+    Label,
+    Prompt,
+    PromptState,
+    PromptVersion,
+    VersionNumber,
+)
+from ledger_tui.domain.values import ACTIVE
+
+STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
+
+
+def apply(session: Session, fact: JournalEntry) -> None:
+    """Bring the derived tables up to one more fact; facts of unknown kinds change nothing."""
+    if fact.prompt_id is None:
+        return
+    state = _state(session, fact)
+    state.updated_us = max(state.updated_us, fact.at_us)
+    value = json.loads(fact.value)
+    if fact.kind == "version":
+        _number(session, state, fact.field)
+    elif fact.kind == "label":
+        _label(session, state, fact, value)
+    elif fact.kind == "field" and fact.field in STATE_FIELDS:
+        setattr(state, fact.field, json.dumps(value) if fact.field == "tags" else value)
+    elif fact.kind == "inputs":
+        _inputs(session, fact, value)
+    session.add(state)
+    session.flush()
+
+
+def rebuild(session: Session) -> int:
+    """Forget every derived registry row and replay the journal; returns the number of facts."""
+    for table in (Label, InputSet, PromptState, VersionNumber):
+        session.exec(delete(table))
+    session.flush()
+    session.expunge_all()
+    facts = session.exec(select(JournalEntry).order_by(col(JournalEntry.seq))).all()
+    for fact in facts:
+        apply(session, fact)
+    return len(facts)
+
+
+def _state(session: Session, fact: JournalEntry) -> PromptState:
+    state = session.get(PromptState, fact.prompt_id)
+    if state is None:
+        prompt = session.get_one(Prompt, fact.prompt_id)
+        state = PromptState(prompt_id=prompt.id, name=prompt.name, updated_us=fact.at_us)
+        session.add(state)
+        session.flush()
+    return state
+
+
+def _number(session: Session, state: PromptState, version_id: str) -> None:
+    if session.get(VersionNumber, version_id) is not None:
+        return
+    highest = session.exec(
+        select(func.max(VersionNumber.number)).where(VersionNumber.prompt_id == state.prompt_id)
+    ).one()
+    number = (highest or 0) + 1
+    session.add(VersionNumber(version_id=version_id, prompt_id=state.prompt_id, number=number))
+    state.version_count += 1
+    state.latest_version_id, state.latest_number = version_id, number
+
+
+def _label(session: Session, state: PromptState, fact: JournalEntry, version_id: str | None) -> None:
+    label = session.get(Label, (state.prompt_id, fact.field))
+    if version_id is None:
+        if label is not None:
+            session.delete(label)
+    else:
+        label = label or Label(prompt_id=state.prompt_id, label=fact.field, version_id=version_id, rid="", at_us=0)
+        label.version_id, label.rid, label.actor, label.at_us = version_id, fact.rid, fact.actor, fact.at_us
+        session.add(label)
+    if fact.field == ACTIVE:
+        _activate(session, state, version_id)
+
+
+def _activate(session: Session, state: PromptState, version_id: str | None) -> None:
+    state.active_version_id, state.active_number, state.model = version_id, 0, None
+    if version_id is not None:
+        state.active_number = session.get_one(VersionNumber, version_id).number
+        state.model = PromptContent.from_json(session.get_one(PromptVersion, version_id).content).model
+
+
+def _inputs(session: Session, fact: JournalEntry, variables: dict[str, Any] | None) -> None:
+    kept = session.get(InputSet, (fact.prompt_id, fact.field))
+    if variables is None:
+        if kept is not None:
+            session.delete(kept)
+        return
+    kept = kept or InputSet(prompt_id=fact.prompt_id or "", name=fact.field, variables="", rid="", at_us=0)
+    kept.variables, kept.rid, kept.at_us = fact.value, fact.rid, fact.at_us
+    session.add(kept)

@@ -1,0 +1,199 @@
+"""Writing registry facts: prompts, versions and the journal, each in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.content import PromptContent, canonical_json
+from ledger_tui.domain.tables import InputSet, JournalEntry, Label, Prompt, PromptState, PromptVersion, VersionNumber
+from ledger_tui.domain.values import ACTIVE
+from ledger_tui.errors import NameRefused, NotFound
+from ledger_tui.store import folds
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Who writes: one action of one person on one device."""
+
+    actor: str
+    device: str
+    action: str
+    undoes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is remembered of a version beside its content."""
+
+    author: str
+    message: str = ""
+    base_version_id: str | None = None
+    git_commit: str | None = None
+    git_path: str | None = None
+    git_dirty: bool | None = None
+
+
+def append(
+    session: Session, pen: Pen, kind: str, prompt_id: str, field: str, value: Any, *, reason: str = ""
+) -> JournalEntry:
+    """Append one fact and fold it into the derived tables."""
+    body = canonical_json(value)
+    base = _superseded(session, kind, prompt_id, field)
+    rid = ids.new_id()
+    digest = hashlib.sha256(f"{kind}\n{rid}\n{prompt_id}\n{field}\n{body}\n{base}".encode()).hexdigest()
+    fact = JournalEntry(
+        rid=rid,
+        kind=kind,
+        prompt_id=prompt_id,
+        field=field,
+        value=body,
+        base=base,
+        action=pen.action,
+        undoes=pen.undoes,
+        actor=pen.actor,
+        device=pen.device,
+        at_us=clock.now_us(),
+        reason=reason,
+        hash=digest,
+    )
+    session.add(fact)
+    session.flush()
+    folds.apply(session, fact)
+    return fact
+
+
+def _superseded(session: Session, kind: str, prompt_id: str, field: str) -> str:
+    if kind == "version":
+        return "[]"
+    last = session.exec(
+        select(JournalEntry.rid)
+        .where(JournalEntry.prompt_id == prompt_id, JournalEntry.kind == kind, JournalEntry.field == field)
+        .order_by(col(JournalEntry.seq).desc())
+        .limit(1)
+    ).first()
+    return json.dumps([last] if last else [])
+
+
+def find_prompt(session: Session, name: str) -> Prompt | None:
+    """The prompt of this name, or None."""
+    return session.get(Prompt, ids.prompt_id(name))
+
+
+def need_prompt(session: Session, name: str) -> Prompt:
+    """The prompt of this name; raises NotFound."""
+    prompt = find_prompt(session, name)
+    if prompt is None:
+        raise NotFound(f"there is no prompt named {name}", title="No such prompt")
+    return prompt
+
+
+def create_prompt(session: Session, name: str, actor: str) -> Prompt:
+    """A new prompt; raises NameRefused when a name differs from it in case only."""
+    folded = name.lower()
+    twin = session.exec(select(Prompt.name).where(Prompt.folded_name == folded)).first()
+    if twin is not None:
+        raise NameRefused(f"{twin} exists and differs in case only", remedy="Choose a name that nobody can confuse.")
+    prompt = Prompt(
+        id=ids.prompt_id(name), name=name, folded_name=folded, created_us=clock.now_us(), created_by=actor
+    )
+    session.add(prompt)
+    session.flush()
+    return prompt
+
+
+def add_version(
+    session: Session, pen: Pen, prompt: Prompt, content: PromptContent, origin: Origin
+) -> tuple[str, bool]:
+    """Id of the version with this content, and whether it is new (then with its fact in the journal)."""
+    version_id = ids.version_id(prompt.id, content.sha256)
+    if session.get(PromptVersion, version_id) is not None:
+        return version_id, False
+    session.add(
+        PromptVersion(
+            id=version_id,
+            prompt_id=prompt.id,
+            sha256=content.sha256,
+            content=content.canonical,
+            base_version_id=origin.base_version_id,
+            author=origin.author,
+            message=origin.message,
+            git_commit=origin.git_commit,
+            git_path=origin.git_path,
+            git_dirty=origin.git_dirty,
+            created_us=clock.now_us(),
+        )
+    )
+    session.flush()
+    append(session, pen, "version", prompt.id, version_id, {"base": origin.base_version_id}, reason=origin.message)
+    return version_id, True
+
+
+def label_target(session: Session, prompt_id: str, label: str) -> str | None:
+    """The version id that a label points to, or None."""
+    row = session.get(Label, (prompt_id, label))
+    return None if row is None else row.version_id
+
+
+def active_target(session: Session, prompt_id: str) -> str | None:
+    """The version id that the name alone means, or None."""
+    return label_target(session, prompt_id, ACTIVE)
+
+
+def register_value(session: Session, kind: str, prompt_id: str, field: str) -> Any:
+    """The present value of a label, field or input set; None when there is none."""
+    if kind == "label":
+        return label_target(session, prompt_id, field)
+    if kind == "inputs":
+        kept = session.get(InputSet, (prompt_id, field))
+        return None if kept is None else json.loads(kept.variables)
+    state = session.get(PromptState, prompt_id)
+    value = None if state is None else getattr(state, field)
+    return json.loads(value) if field == "tags" and value else value
+
+
+def version_number(session: Session, version_id: str) -> int:
+    """The number of a version; raises NotFound."""
+    row = session.get(VersionNumber, version_id)
+    if row is None:
+        raise NotFound("there is no such version", title="No such version")
+    return row.number
+
+
+def last_undoable(session: Session, device: str) -> str | None:
+    """The newest action of this device that is neither an undo nor undone, or None."""
+    undone = select(JournalEntry.undoes).where(col(JournalEntry.undoes).is_not(None))
+    return session.exec(
+        select(JournalEntry.action)
+        .where(
+            JournalEntry.device == device,
+            col(JournalEntry.undoes).is_(None),
+            col(JournalEntry.action).not_in(undone),
+            JournalEntry.kind.in_(("label", "field", "inputs")),  # type: ignore[attr-defined]
+        )
+        .order_by(col(JournalEntry.seq).desc())
+        .limit(1)
+    ).first()
+
+
+def facts_of(session: Session, action: str) -> list[JournalEntry]:
+    """The facts of one action, newest first."""
+    return list(
+        session.exec(
+            select(JournalEntry).where(JournalEntry.action == action).order_by(col(JournalEntry.seq).desc())
+        ).all()
+    )
+
+
+def value_before(session: Session, fact: JournalEntry) -> Any:
+    """What a register held before this fact: the value of the fact it superseded, or None."""
+    base: list[str] = json.loads(fact.base)
+    if not base:
+        return None
+    before = session.exec(select(JournalEntry.value).where(JournalEntry.rid == base[0])).first()
+    return None if before is None else json.loads(before)

@@ -1,0 +1,334 @@
+"""Writing what happened: usages, executions and spans, with the sums of traces and days kept in the same transaction.
+
+Every function takes a `Lean` that is inside a write transaction. Spans come in batches; one statement a table and batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.values import FLAG_DUPLICATE, TERMINAL, SpanRecord, TokenUsage
+from ledger_tui.errors import InputError
+
+if TYPE_CHECKING:
+    from ledger_tui.store.lean import Lean
+
+MAX_TOKENS = 10**12
+MAX_COST_NUSD = 10**15
+MAX_ID = 128
+_FIRST_US, _LAST_US = 0, 253_402_300_799_000_000
+_CHUNK = 400
+
+
+def insert(lean: Lean, table: str, values: Mapping[str, Any]) -> None:
+    """Insert one row of named columns."""
+    columns = ", ".join(values)
+    lean.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join(':' + name for name in values)})", values)
+
+
+def update_running(lean: Lean, table: str, row_id: str, values: Mapping[str, Any]) -> bool:
+    """Change an execution that is not terminal yet; False when it was (a fact that ended stays as it is)."""
+    changes = ", ".join(f"{name} = :{name}" for name in values)
+    sql = f"UPDATE {table} SET {changes} WHERE id = :row_id AND status IN ('queued', 'running')"
+    return lean.execute(sql, {**values, "row_id": row_id}) == 1
+
+
+def is_prompt(lean: Lean, prompt_id: str) -> bool:
+    """Whether the ledger knows a prompt of this id."""
+    return lean.one("SELECT 1 FROM prompts WHERE id = :id", {"id": prompt_id}) is not None
+
+
+def prompt_of_execution(lean: Lean, execution_id: str) -> str | None:
+    """The prompt id of an execution, or None."""
+    row = lean.one("SELECT prompt_id FROM executions WHERE id = :id", {"id": execution_id})
+    return None if row is None else row[0]
+
+
+def check_span(span: SpanRecord) -> SpanRecord:
+    """Return ``span``, or raise InputError for ids, times, tokens or amounts that cannot be true."""
+    for what, text in (("trace id", span.trace_id), ("span id", span.span_id), ("parent span id", span.parent_span_id)):
+        if text is not None and (not text or len(text) > MAX_ID or "\x00" in text):
+            raise InputError(f"a {what} is any text of 1 to {MAX_ID} characters without NUL")
+    end = span.started_us + (span.duration_us or 0)
+    if not (_FIRST_US <= span.started_us <= _LAST_US and _FIRST_US <= end <= _LAST_US):
+        raise InputError(f"the start {span.started_us} is no time in microseconds since 1970")
+    if span.duration_us is not None and span.duration_us < 0:
+        raise InputError("a span cannot end before it starts")
+    for name in TokenUsage.__dataclass_fields__:
+        count = getattr(span.tokens, name)
+        if count is not None and not 0 <= count <= MAX_TOKENS:
+            raise InputError(f"{name} tokens of {count} cannot be true")
+    if span.cost_nusd is not None and not 0 <= span.cost_nusd <= MAX_COST_NUSD:
+        raise InputError(f"a cost of {span.cost_nusd} nano-dollars cannot be true")
+    return span
+
+
+def write_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
+    """Write spans in order and return their keys.
+
+    A span whose id is known and still running is ended by its new record; one whose id is known and ended is kept
+    beside it and flagged as a duplicate.
+    """
+    known = _known(lean, spans)
+    fresh: list[SpanRecord] = []
+    written: list[int | None] = []
+    in_batch: dict[tuple[str, str], int] = {}
+    for span in spans:
+        place = (span.trace_id, span.span_id)
+        key, status = known.get(place, (0, ""))
+        if key and status == "running":
+            end_span(lean, key, span)
+            known[place] = (key, span.status)
+            written.append(key)
+            continue
+        before = in_batch.get(place)
+        if before is not None and fresh[before].status == "running":
+            fresh[before] = span
+        else:
+            is_twin = before is not None or place in known
+            in_batch[place] = len(fresh)
+            fresh.append(replace(span, flags=span.flags | FLAG_DUPLICATE) if is_twin else span)
+        written.append(None)
+    new_keys = _insert_spans(lean, fresh)
+    places = zip(written, spans, strict=True)
+    return [new_keys[in_batch[s.trace_id, s.span_id]] if key is None else key for key, s in places]
+
+
+def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tuple[int, str]]:
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for span in spans:
+        wanted[span.trace_id].append(span.span_id)
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    for trace_id, span_ids in wanted.items():
+        row = lean.one("SELECT id FROM traces WHERE trace_id = :trace_id", {"trace_id": trace_id})
+        if row is None:
+            continue
+        for start in range(0, len(span_ids), _CHUNK):
+            chunk = span_ids[start : start + _CHUNK]
+            names = {f"s{n}": span_id for n, span_id in enumerate(chunk)}
+            sql = (
+                "SELECT span_id, id, status FROM spans WHERE trace_key = :trace_key AND span_id IN "
+                f"({', '.join(':' + name for name in names)}) ORDER BY id"
+            )
+            for span_id, key, status in lean.fetch(sql, {"trace_key": row[0], **names}):
+                found[trace_id, span_id] = (key, status)
+    return found
+
+
+def _insert_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
+    if not spans:
+        return []
+    trace_keys = _add_to_traces(lean, spans)
+    keys = _new_keys(lean, len(spans))
+    lean.executemany(_INSERT_SPAN, [_span_row(k, trace_keys[s.trace_id], s) for k, s in zip(keys, spans, strict=True)])
+    lean.executemany(_INSERT_PAYLOAD, [_payload_row(k, s) for k, s in zip(keys, spans, strict=True)])
+    add_to_days(lean, spans)
+    return keys
+
+
+def _new_keys(lean: Lean, count: int) -> list[int]:
+    if lean.dialect == "sqlite":
+        row = lean.one("SELECT COALESCE(MAX(id), 0) FROM spans")
+        first = int(row[0] if row else 0) + 1
+        return list(range(first, first + count))
+    sql = "SELECT nextval(pg_get_serial_sequence('spans', 'id')) FROM generate_series(1, :count)"
+    return [int(row[0]) for row in lean.fetch(sql, {"count": count})]
+
+
+_SPAN_COLUMNS = (
+    "id", "rid", "trace_key", "span_id", "parent_span_id", "name", "kind", "status", "started_us", "duration_us",
+    "provider", "model", "prompt_id", "version_id", "execution_id", "input_tokens", "cache_read_tokens",
+    "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd", "unpriced", "agent_id", "environment",
+    "error_type", "flags",
+)  # fmt: skip
+_INSERT_SPAN = f"INSERT INTO spans ({', '.join(_SPAN_COLUMNS)}) VALUES ({', '.join(':' + c for c in _SPAN_COLUMNS)})"
+_INSERT_PAYLOAD = """
+INSERT INTO span_payloads (span_key, input, output, attributes, error, indexed)
+VALUES (:span_key, :input, :output, :attributes, :error, :indexed)
+"""
+
+
+def _tokens(tokens: TokenUsage) -> dict[str, int | None]:
+    return {
+        "input_tokens": tokens.input,
+        "cache_read_tokens": tokens.cache_read,
+        "cache_write_tokens": tokens.cache_write,
+        "output_tokens": tokens.output,
+        "reasoning_tokens": tokens.reasoning,
+    }
+
+
+def _span_row(key: int, trace_key: int, span: SpanRecord) -> dict[str, Any]:
+    return {
+        "id": key,
+        "rid": ids.new_id(),
+        "trace_key": trace_key,
+        "span_id": span.span_id,
+        "parent_span_id": span.parent_span_id,
+        "name": span.name,
+        "kind": span.kind,
+        "agent_id": span.agent_id,
+        "environment": span.environment,
+        **_outcome(span),
+        "started_us": span.started_us,
+        "flags": span.flags,
+    }
+
+
+def _outcome(span: SpanRecord) -> dict[str, Any]:
+    """The columns that the end of a span may still change."""
+    return {
+        "status": span.status,
+        "duration_us": span.duration_us,
+        "provider": span.provider,
+        "model": span.model,
+        "prompt_id": span.prompt_id,
+        "version_id": span.version_id,
+        "execution_id": span.execution_id,
+        **_tokens(span.tokens),
+        "cost_nusd": span.cost_nusd,
+        "unpriced": span.unpriced,
+        "error_type": span.error_type,
+    }
+
+
+def _payload_row(key: int, span: SpanRecord) -> dict[str, Any]:
+    return {
+        "span_key": key,
+        "input": span.input,
+        "output": span.output,
+        "attributes": json.dumps(span.attributes, ensure_ascii=False, sort_keys=True),
+        "error": span.error,
+        "indexed": False,
+    }
+
+
+def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
+    """End a running span with what its record says; False when it had ended already.
+
+    Texts and attributes that the record leaves out stay as they were.
+    """
+    outcome = {**_outcome(span), "flags": span.flags}
+    changes = ", ".join(f"{name} = :{name}" for name in outcome)
+    if lean.execute(f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running'", {**outcome, "key": key}) != 1:
+        return False
+    texts = {name: text for name in ("input", "output", "error") if (text := getattr(span, name)) is not None}
+    if span.attributes:
+        texts["attributes"] = json.dumps(span.attributes, ensure_ascii=False, sort_keys=True)
+    if texts:
+        changes = ", ".join(f"{name} = :{name}" for name in texts)
+        lean.execute(f"UPDATE span_payloads SET {changes} WHERE span_key = :key", {**texts, "key": key})
+    _add_to_traces(lean, [span], ending=True)
+    add_to_days(lean, [span])
+    return True
+
+
+_SUMS = (
+    "span_count", "open_count", "error_count", "canceled_count", "input_tokens", "cache_read_tokens",
+    "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd", "priced_count", "unpriced_count",
+)  # fmt: skip
+
+
+def _status_sql(source: str) -> str:
+    counts = {name: source.format(name) for name in ("open_count", "error_count", "canceled_count")}
+    return (
+        f"CASE WHEN {counts['open_count']} > 0 THEN 'running' WHEN {counts['error_count']} > 0 THEN 'failed' "
+        f"WHEN {counts['canceled_count']} > 0 THEN 'canceled' ELSE 'succeeded' END"
+    )
+
+
+_UPSERT_TRACE = f"""
+INSERT INTO traces (trace_id, name, status, started_us, ended_us, environment, session_id, user_identifier,
+                    {", ".join(_SUMS)})
+VALUES (:trace_id, :name, {_status_sql(":{}")}, :started_us, :ended_us, :environment, :session_id, :user_identifier,
+        {", ".join(":" + name for name in _SUMS)})
+ON CONFLICT (trace_id) DO UPDATE SET
+  name = CASE WHEN traces.name = '' THEN excluded.name ELSE traces.name END,
+  status = {_status_sql("traces.{0} + excluded.{0}")},
+  started_us = CASE WHEN excluded.started_us < traces.started_us THEN excluded.started_us ELSE traces.started_us END,
+  ended_us = CASE WHEN excluded.ended_us > traces.ended_us THEN excluded.ended_us ELSE traces.ended_us END,
+  environment = CASE WHEN traces.environment = '' THEN excluded.environment ELSE traces.environment END,
+  session_id = COALESCE(traces.session_id, excluded.session_id),
+  user_identifier = COALESCE(traces.user_identifier, excluded.user_identifier),
+  {", ".join(f"{name} = traces.{name} + excluded.{name}" for name in _SUMS)}
+RETURNING id
+"""
+
+
+def _add_to_traces(lean: Lean, spans: Sequence[SpanRecord], *, ending: bool = False) -> dict[str, int]:
+    """Add spans to their traces' sums; the key of each trace. ``ending``: the spans were counted as open before."""
+    grouped: dict[str, list[SpanRecord]] = defaultdict(list)
+    for span in spans:
+        grouped[span.trace_id].append(span)
+    keys: dict[str, int] = {}
+    for trace_id, members in grouped.items():
+        row = lean.one(_UPSERT_TRACE, _trace_row(trace_id, members, ending))
+        if row is None:
+            raise AssertionError("an upsert returns its row")
+        keys[trace_id] = int(row[0])
+    return keys
+
+
+def _trace_row(trace_id: str, spans: Sequence[SpanRecord], ending: bool) -> dict[str, Any]:
+    roots = [span for span in spans if span.parent_span_id is None]
+    sums = dict.fromkeys(_SUMS, 0)
+    for span in spans:
+        is_open = span.status not in TERMINAL
+        sums["span_count"] += 0 if ending else 1
+        sums["open_count"] += int(is_open) - (1 if ending else 0)
+        sums["error_count"] += span.status == "failed"
+        sums["canceled_count"] += span.status == "canceled"
+        for name, count in _tokens(span.tokens).items():
+            sums[name] += count or 0
+        sums["cost_nusd"] += span.cost_nusd or 0
+        sums["priced_count"] += span.cost_nusd is not None
+        sums["unpriced_count"] += span.unpriced
+    return {
+        "trace_id": trace_id,
+        "name": min(roots, key=lambda span: span.started_us).name if roots else "",
+        "started_us": min(span.started_us for span in spans),
+        "ended_us": max(span.started_us + (span.duration_us or 0) for span in spans),
+        "environment": next((span.environment for span in spans if span.environment), ""),
+        "session_id": next((span.session_id for span in spans if span.session_id), None),
+        "user_identifier": next((span.user_identifier for span in spans if span.user_identifier), None),
+        **sums,
+    }
+
+
+_DAY_KEYS = ("day", "provider", "model", "prompt_id", "environment")
+_DAY_SUMS = (
+    "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "cost_nusd", "unpriced", "duration_us",
+)  # fmt: skip
+_UPSERT_DAY = f"""
+INSERT INTO daily_costs ({", ".join(_DAY_KEYS + _DAY_SUMS)})
+VALUES ({", ".join(":" + name for name in _DAY_KEYS + _DAY_SUMS)})
+ON CONFLICT ({", ".join(_DAY_KEYS)}) DO UPDATE SET
+  {", ".join(f"{name} = daily_costs.{name} + excluded.{name}" for name in _DAY_SUMS)}
+"""
+
+
+def add_to_days(lean: Lean, spans: Iterable[SpanRecord]) -> None:
+    """Add the finished model calls among ``spans`` to the sums of their UTC days."""
+    sums: dict[tuple[str, ...], dict[str, int]] = {}
+    for span in spans:
+        if span.model is None or span.status not in TERMINAL:
+            continue
+        day = clock.from_us(span.started_us).date().isoformat()
+        key = (day, span.provider or "", span.model, span.prompt_id or "", span.environment)
+        row = sums.setdefault(key, dict.fromkeys(_DAY_SUMS, 0))
+        row["calls"] += 1
+        row["errors"] += span.status == "failed"
+        for name, count in _tokens(span.tokens).items():
+            row[name] += count or 0
+        row["cost_nusd"] += span.cost_nusd or 0
+        row["unpriced"] += span.unpriced
+        row["duration_us"] += span.duration_us or 0
+    if sums:
+        rows = [{**dict(zip(_DAY_KEYS, key, strict=True)), **row} for key, row in sorted(sums.items())]
+        lean.executemany(_UPSERT_DAY, rows)
