@@ -69,8 +69,11 @@ class PromptLedger:
         return self._given_environment or self.settings.environment
 
     def prepare(self) -> None:
-        """Create the database or bring it to this release; raises StoreError."""
+        """Create the database or bring it to this release, and end calls of killed processes; raises StoreError."""
+        from ledger_tui.services.recovery import end_interrupted
+
         self.database.prepare()
+        end_interrupted(self.database, self.device())
 
     def author(self) -> str:
         """Who writes: the setting, else git's user name, else the login."""

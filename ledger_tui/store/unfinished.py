@@ -1,0 +1,69 @@
+"""Calls whose process died: found by who claimed them, and ended as failed so that nothing runs for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain.values import SpanRecord, SpanRow, TokenUsage
+from ledger_tui.store import telemetry
+
+if TYPE_CHECKING:
+    from ledger_tui.store.lean import Lean
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A running execution and the process that claimed it, as ``device:pid``."""
+
+    execution_id: str
+    claimed_by: str
+
+
+def claims(lean: Lean, device: str) -> list[Claim]:
+    """The running executions that processes of this device claimed."""
+    rows = lean.fetch(
+        "SELECT id, claimed_by FROM executions WHERE status = 'running' AND claimed_by LIKE :mine", {"mine": f"{device}:%"}
+    )
+    return [Claim(*row) for row in rows]
+
+
+def interrupt(lean: Lean, execution_id: str, at_us: int, words: str) -> None:
+    """End an execution and its span as failed with ``error_type`` interrupted; one that ended already stays as it is."""
+    ending = {"status": "failed", "error_type": INTERRUPTED, "error": words, "ended_us": at_us}
+    if not telemetry.update_running(lean, "executions", execution_id, ending):
+        return
+    columns = ", ".join("s.id" if name == "key" else f"s.{name}" for name in SpanRow._fields)
+    rows = lean.fetch(
+        f"SELECT t.trace_id, {columns} FROM traces t JOIN spans s ON s.trace_key = t.id "
+        "WHERE t.status = 'running' AND s.status = 'running' AND s.execution_id = :id",
+        {"id": execution_id},
+    )
+    for trace_id, *columns_of_span in rows:
+        span = SpanRow._make(columns_of_span)
+        telemetry.end_span(lean, span.key, _failed(trace_id, span, at_us, words))
+
+
+def _failed(trace_id: str, span: SpanRow, at_us: int, words: str) -> SpanRecord:
+    return SpanRecord(
+        trace_id=trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,
+        status="failed",
+        started_us=span.started_us,
+        duration_us=max(0, at_us - span.started_us),
+        provider=span.provider,
+        model=span.model,
+        prompt_id=span.prompt_id,
+        version_id=span.version_id,
+        execution_id=span.execution_id,
+        tokens=TokenUsage(),
+        agent_id=span.agent_id,
+        error_type=INTERRUPTED,
+        error=words,
+        flags=span.flags,
+    )
