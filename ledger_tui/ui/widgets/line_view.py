@@ -64,8 +64,8 @@ class LineView(ScrollView, can_focus=True):
 
     @property
     def room(self) -> int:
-        """How many cells a row has, 0 before the first layout."""
-        return self.scrollable_content_region.width
+        """How many cells a row has; while hidden the last width, 0 before the first layout."""
+        return self.scrollable_content_region.width or self._room
 
     @property
     def row_count(self) -> int:
