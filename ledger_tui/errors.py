@@ -87,6 +87,8 @@ class TemplateError(InputError):
         super().__init__(cause, title=title, remedy=remedy)
         self.line = line
         self.column = column
+        self.message_number = 0
+        """Which message of a prompt, 1-based; 0 when it is about a single text."""
 
 
 class UndefinedVariable(TemplateError):

@@ -1,4 +1,4 @@
-"""Unsaved edits, one small file each and apart from the database, so that neither a crash nor damage costs a person's text.
+"""Unsaved edits, one small file each and apart from the database, so that no crash and no damage costs a person a text.
 
 A draft need not be valid: it may hold half a template, a NUL or a broken character. Files are replaced atomically; one
 that cannot be read is moved aside and reported, never fatal.
@@ -46,14 +46,14 @@ class Draft:
 
 
 class DraftService:
-    """Keeps drafts under ``paths.drafts``. Thread-safe; several processes may share the folder, the last one to keep wins."""
+    """Keeps drafts under ``paths.drafts``. Thread-safe; where processes share the folder, the last one to keep wins."""
 
     def __init__(self, paths: Paths) -> None:
         self._folder = paths.drafts
         self._lock = threading.Lock()
 
     def keep(self, key: str, draft: Draft) -> None:
-        """Store ``draft`` under ``key``; on return it survives a crash. Writes nothing when it says what is stored already.
+        """Store ``draft`` under ``key``; on return it survives a crash. What is stored already is not written again.
 
         Raises DatabaseFull or StoreError, and then the earlier draft is still there; ContentRefused for content that is
         not plain JSON.

@@ -1,0 +1,277 @@
+"""The Jinja2 environment for templates that strangers wrote: plain values, no loader, few names, checked first.
+
+Time and memory are not limited here but around it: see ``domain/render_child.py`` and ``services/templates.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import TracebackType
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, nodes
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.runtime import Context, LoopContext, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+from ledger_tui.domain.template import MAX_OUTPUT_BYTES, Analysis, Problem, check_size
+from ledger_tui.domain.template_parser import Reading, read
+from ledger_tui.errors import (
+    LedgerError,
+    TemplateError,
+    TemplateRefused,
+    TemplateTooExpensive,
+    UndefinedVariable,
+)
+
+_KEPT = 64
+_MAX_POWER_BITS = 65_536
+_TEXT = frozenset(
+    [
+        "capitalize",
+        "casefold",
+        "center",
+        "count",
+        "endswith",
+        "expandtabs",
+        "find",
+        "index",
+        "isalnum",
+        "isalpha",
+        "isascii",
+        "isdecimal",
+        "isdigit",
+        "isidentifier",
+        "islower",
+        "isnumeric",
+        "isprintable",
+        "isspace",
+        "istitle",
+        "isupper",
+        "join",
+        "ljust",
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rfind",
+        "rindex",
+        "rjust",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "swapcase",
+        "title",
+        "upper",
+        "zfill",
+    ]
+)
+_LOOP = frozenset(
+    [
+        "index",
+        "index0",
+        "revindex",
+        "revindex0",
+        "first",
+        "last",
+        "length",
+        "previtem",
+        "nextitem",
+        "depth",
+        "depth0",
+        "cycle",
+        "changed",
+    ]
+)
+_ALLOWED: tuple[tuple[type, frozenset[str]], ...] = (
+    (str, _TEXT),
+    (list, frozenset({"index", "count"})),
+    (tuple, frozenset({"index", "count"})),
+    (dict, frozenset({"get", "items", "keys", "values"})),
+    (LoopContext, _LOOP),
+)
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Jinja2 with methods by white list and without the ways out that have been found over the years."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=StrictUndefined, loader=None, autoescape=False, keep_trailing_newline=True, optimized=False
+        )
+        safe_range = self.globals["range"]
+        self.globals.clear()
+        self.globals.update(range=safe_range, dict=dict, namespace=Namespace)
+        self.filters["tojson"] = _tojson
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether ``obj.attr`` may be used: listed methods of plain values, and what a template put in a namespace."""
+        if isinstance(obj, Namespace):
+            return not attr.startswith("_")
+        return any(attr in allowed for kind, allowed in _ALLOWED if isinstance(obj, kind))
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """``str.format`` is not wrapped but refused like any other unlisted method."""
+        return None
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        """What stands for an attribute that may not be used; touching it raises SecurityError."""
+        return self.undefined(
+            f"{attribute!r} of {_kind(obj)} may not be used", name=attribute, obj=obj, exc=SecurityError
+        )
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Products and powers, refused before they are computed when the result alone would be too large."""
+        if operator == "**":
+            if isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _MAX_POWER_BITS:
+                raise OverflowError("the power is too large")
+        else:
+            for text, count in ((left, right), (right, left)):
+                if (
+                    isinstance(text, str | list | tuple)
+                    and isinstance(count, int)
+                    and len(text) * count > MAX_OUTPUT_BYTES
+                ):
+                    raise OverflowError("the repetition is too long")
+        return super().call_binop(context, operator, left, right)
+
+
+def _tojson(value: Any, indent: int | None = None) -> str:
+    """JSON as a model should read it: no HTML escapes, keys in their order."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _kind(obj: Any) -> str:
+    kinds = {str: "a text", dict: "a mapping", list: "a list", int: "a number", float: "a number", Undefined: "nothing"}
+    return next((word for kind, word in kinds.items() if isinstance(obj, kind)), f"a {type(obj).__name__}")
+
+
+@cache
+def environment() -> Environment:
+    """The one environment of this process."""
+    return Environment()
+
+
+def analyse(source: str) -> Analysis:
+    """The variables and problems of ``source``; never raises."""
+    try:
+        reading = read(environment(), check_size(source))
+    except TemplateError as error:
+        return Analysis(problems=(Problem(error.line or 1, error.column or 1, (error.column or 1) + 1, str(error)),))
+    problems = [Problem(f.line, f.column, f.end_column, f.message, f.severity) for f in reading.faults]
+    return Analysis(reading.variables, tuple(sorted(problems, key=lambda p: (p.line, p.column))))
+
+
+_compiled: OrderedDict[bytes, tuple[Template, Reading]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compiled(source: str) -> tuple[Template, Reading]:
+    """The template of ``source``, compiled once per sha256; raises the TemplateError family."""
+    digest = hashlib.sha256(check_size(source).encode("utf-8", "surrogatepass")).digest()
+    with _lock:
+        if digest in _compiled:
+            _compiled.move_to_end(digest)
+            return _compiled[digest]
+    made = _compile(source)
+    with _lock:
+        _compiled[digest] = made
+        while len(_compiled) > _KEPT:
+            _compiled.popitem(last=False)
+    return made
+
+
+def _compile(source: str) -> tuple[Template, Reading]:
+    jinja = environment()
+    reading = read(jinja, source)
+    for fault in reading.faults:
+        if fault.severity == "error":
+            raise fault.error()
+    tree = reading.tree
+    assert isinstance(tree, nodes.Template)
+    try:
+        code = jinja.compile(tree)
+    except RecursionError as error:
+        raise TemplateTooExpensive("it is nested too deeply") from error
+    except Exception as error:
+        line = getattr(error, "lineno", 0) or 0
+        raise TemplateError(_plain_words(error), line=line, column=1 if line else 0) from error
+    return Template.from_code(jinja, code, jinja.make_globals(None)), reading
+
+
+def render(source: str, variables: Mapping[str, Any], limit: int = MAX_OUTPUT_BYTES) -> str:
+    """The text that ``source`` makes of ``variables``; raises the TemplateError family, also past ``limit`` bytes."""
+    template, reading = compiled(source)
+    parts: list[str] = []
+    size = 0
+    try:
+        for part in _pieces(template, variables):
+            size += len(part) if part.isascii() else len(part.encode("utf-8", "surrogatepass"))
+            if size > limit:
+                raise TemplateTooExpensive(
+                    f"it makes more than {MAX_OUTPUT_BYTES // 1024 // 1024} MB of text",
+                    title="The template makes too much text",
+                )
+            parts.append(part)
+    except LedgerError:
+        raise
+    except Exception as error:
+        raise _our_error(error, template, reading) from error
+    return "".join(parts)
+
+
+def _pieces(template: Template, variables: Mapping[str, Any]) -> Iterator[str]:
+    yield from template.root_render_func(template.new_context(dict(variables)))
+
+
+def _our_error(error: Exception, template: Template, reading: Reading) -> TemplateError:
+    """The error for people of whatever a running template raised."""
+    line = _line(error.__traceback__, template)
+    words = _plain_words(error)
+    if isinstance(error, SecurityError):
+        return TemplateRefused(words, line=line)
+    if isinstance(error, UndefinedError):
+        name = re.match(r"'([^']+)' is undefined", str(error))
+        uses = [use for use in reading.variables if name and use.name == name.group(1)]
+        use = next((use for use in uses if use.line == line), uses[0] if uses else None)
+        return UndefinedVariable(words, line=use.line if use else line, column=use.column if use else 0)
+    if isinstance(error, MemoryError):
+        return TemplateTooExpensive("it needs too much memory", line=line)
+    if isinstance(error, RecursionError):
+        return TemplateTooExpensive("a macro calls itself without end", line=line)
+    if isinstance(error, OverflowError):
+        return TemplateTooExpensive(words, line=line)
+    return TemplateError(words, line=line, title="The template could not be rendered")
+
+
+def _line(traceback: TracebackType | None, template: Template) -> int:
+    """The deepest line of the template's own code in a traceback, 0 when there is none."""
+    line = 0
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__jinja_template__") is template:
+            line = template.get_corresponding_lineno(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return line
+
+
+def _plain_words(error: Exception) -> str:
+    words = str(error) or type(error).__name__
+    words = re.sub(r"^'([^']+)' is undefined$", r"'\1' has no value", words)
+    return (
+        words.replace("'dict object'", "a mapping").replace("'str object'", "a text").replace("'list object'", "a list")
+    )
