@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain import clock, ids
-from ledger_tui.domain.values import FLAG_DUPLICATE, TERMINAL, SpanRecord, TokenUsage
+from ledger_tui.domain.values import FLAG_DUPLICATE, STATUSES, TERMINAL, SpanRecord, TokenUsage
 from ledger_tui.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,12 @@ def prompt_of_execution(lean: Lean, execution_id: str) -> str | None:
 
 
 def check_span(span: SpanRecord) -> SpanRecord:
-    """Return ``span``, or raise InputError for ids, times, tokens or amounts that cannot be true."""
+    """Return ``span``, or raise InputError for ids, a status, times, tokens or amounts that cannot be true.
+
+    A span that still runs has no duration, tokens or cost yet: those come with its end.
+    """
+    if span.status not in STATUSES:
+        raise InputError(f"{span.status!r} is no status", remedy=f"Statuses are {', '.join(STATUSES)}.")
     for what, text in (("trace id", span.trace_id), ("span id", span.span_id), ("parent span id", span.parent_span_id)):
         if text is not None and (not text or len(text) > MAX_ID or "\x00" in text):
             raise InputError(f"a {what} is any text of 1 to {MAX_ID} characters without NUL")
@@ -65,6 +70,8 @@ def check_span(span: SpanRecord) -> SpanRecord:
             raise InputError(f"{name} tokens of {count} cannot be true")
     if span.cost_nusd is not None and not 0 <= span.cost_nusd <= MAX_COST_NUSD:
         raise InputError(f"a cost of {span.cost_nusd} nano-dollars cannot be true")
+    if span.status not in TERMINAL:
+        return replace(span, duration_us=None, tokens=TokenUsage(), cost_nusd=None, unpriced=False)
     return span
 
 
@@ -211,12 +218,15 @@ def _payload_row(key: int, span: SpanRecord) -> dict[str, Any]:
 def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     """End a running span with what its record says; False when it had ended already.
 
-    Texts and attributes that the record leaves out stay as they were.
+    Its start, and the texts and attributes that the record leaves out, stay as they were.
     """
     outcome = {**_outcome(span), "flags": span.flags}
     changes = ", ".join(f"{name} = :{name}" for name in outcome)
-    if lean.execute(f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running'", {**outcome, "key": key}) != 1:
+    sql = f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running' RETURNING started_us"
+    row = lean.one(sql, {**outcome, "key": key})
+    if row is None:
         return False
+    span = replace(span, started_us=int(row[0]))
     texts = {name: text for name in ("input", "output", "error") if (text := getattr(span, name)) is not None}
     if span.attributes:
         texts["attributes"] = json.dumps(span.attributes, ensure_ascii=False, sort_keys=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.filter import Comparison, Terms, TraceFilter, is_pattern, like_pattern
-from ledger_tui.store import search_index
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -93,6 +92,8 @@ def _comparison(found: _Conditions, comparison: Comparison) -> str:
 
 def _holds(lean: Lean, found: _Conditions, word: str) -> str:
     """The trace's name, id or a text of one of its spans holds ``word``."""
+    from ledger_tui.store import search_index
+
     like = found.name(like_pattern(f"*{word.replace('*', '')}*"))
     name = f"LOWER(t.name) LIKE LOWER({like}) ESCAPE '\\' OR t.trace_id = {found.name(word)}"
     return f"{name} OR t.id IN ({search_index.traces_holding(lean, word, found.name)})"
