@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from ledger_tui.paths import Paths
 from ledger_tui.store.database import Database
 

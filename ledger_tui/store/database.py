@@ -92,9 +92,13 @@ class Database:
     @contextmanager
     def lean(self) -> Iterator[Lean]:
         """One consistent read transaction."""
-        with translated(), self._connection(self._mine().readers, "read") as connection:
-            with self._transaction(connection, write=False):
-                yield self._wrap(connection)
+        pool = self._mine().readers
+        with (
+            translated(),
+            self._connection(pool, "read") as connection,
+            self._transaction(connection, write=False),
+        ):
+            yield self._wrap(connection)
 
     @contextmanager
     def lean_write(self) -> Iterator[Lean]:
@@ -103,9 +107,13 @@ class Database:
         On SQLite a power loss may take the last ones away, it never damages the file.
         """
         held = self._mine()
-        with translated(), self._turn(held), self._connection(held.writers, "write") as connection:
-            with self._transaction(connection, write=True):
-                yield self._wrap(connection)
+        with (
+            translated(),
+            self._turn(held),
+            self._connection(held.writers, "write") as connection,
+            self._transaction(connection, write=True),
+        ):
+            yield self._wrap(connection)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -113,9 +121,13 @@ class Database:
         from sqlmodel import Session
 
         held = self._mine()
-        with translated(), self._turn(held):
-            with Session(self._engine(held), expire_on_commit=False) as session, session.begin():
-                yield session
+        with (
+            translated(),
+            self._turn(held),
+            Session(self._engine(held), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     def close(self) -> None:
         """Close what this process holds open; the object can be used again afterwards."""

@@ -34,7 +34,7 @@ def make(database: Database) -> Engine:
 
 
 def for_migration(database: Database) -> Engine:
-    """An engine that checks no schema; on SQLite it lets a step rebuild tables (foreign keys are checked at the end)."""
+    """An engine that checks no schema; on SQLite a step may rebuild tables (foreign keys are checked at the end)."""
     if database.path is None:
         return create_engine("postgresql+psycopg://", creator=_opener(database), poolclass=NullPool)
     path = database.path

@@ -46,7 +46,7 @@ _NETWORK_FUSE = (
 
 
 def private_folder(folder: Path) -> None:
-    """Make ``folder`` with mode 0700 whatever the umask, or tighten it; raises DatabaseUnavailable when it is not ours."""
+    """Make ``folder`` with mode 0700 whatever the umask, or tighten it; DatabaseUnavailable when it is not ours."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -7,7 +7,6 @@ fixed library is preferred over CPython's own; everything in this process uses t
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -186,7 +185,7 @@ def not_prepared(cause: str) -> StoreError:
 def identity(path: Path) -> tuple[int, int]:
     """Device and inode of the file, to notice when it was replaced; DatabaseUnavailable when it is gone."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         raise DatabaseUnavailable(
             str(path), title="There is no ledger file here", remedy="Run 'ledger-tui' to make one, or restore a backup."

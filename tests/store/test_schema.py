@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ledger_tui.domain.tables  # noqa: F401
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
-from sqlmodel import SQLModel
-
-import ledger_tui.domain.tables  # noqa: F401
 from ledger_tui.store import engine, migrations
 from ledger_tui.store.database import Database
+from sqlalchemy import inspect
+from sqlmodel import SQLModel
 
 
 def _ours(name: str | None, kind: str, parents: object) -> bool:
