@@ -104,7 +104,7 @@ class TraceService:
         from ledger_tui.store.trace_filter import conditions
 
         wanted = parse_filter(filter_text, clock.now_us())
-        if wanted.words:
+        if wanted.words or wanted.excluded_words:
             self._index_new_texts()
         with self._database.lean() as lean:
             return conditions(lean, wanted)
