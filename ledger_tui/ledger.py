@@ -198,5 +198,3 @@ def _new_device(file: Path) -> str:
     except FileExistsError:
         return file.read_text().strip() or name
     return name
-
-

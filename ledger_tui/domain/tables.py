@@ -11,7 +11,9 @@ Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole n
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, TextClause, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 # SQLite autoincrements only INTEGER keys; Postgres needs BIGINT for as many rows.
@@ -26,7 +28,7 @@ def _big(**kwargs: object) -> Column[int]:
     return Column(BigInteger, **kwargs)  # type: ignore[arg-type]
 
 
-def _only(condition: str) -> dict[str, TextClause]:
+def _only(condition: str) -> dict[str, Any]:
     """The condition of a partial index, for both databases."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
@@ -336,9 +338,7 @@ class SpanPayload(SQLModel, table=True):
     """A span's texts, apart from the lean columns so that a tree never reads them."""
 
     __tablename__ = "span_payloads"
-    __table_args__ = (
-        Index("ix_span_payloads_unindexed", "span_key", **_only("NOT indexed")),
-    )
+    __table_args__ = (Index("ix_span_payloads_unindexed", "span_key", **_only("NOT indexed")),)
     span_key: int = Field(sa_column=Column(BigKey, ForeignKey("spans.id"), primary_key=True, autoincrement=False))
     input: str | None = Field(default=None, sa_column=_text())
     output: str | None = Field(default=None, sa_column=_text())

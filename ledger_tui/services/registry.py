@@ -152,7 +152,9 @@ class RegistryService:
                     writes.append(session, pen, "label", prompt.id, label, version_id)
             if not prompt_created and writes.register_value(session, "field", prompt.id, "archived"):
                 writes.append(session, pen, "field", prompt.id, "archived", False)
-            if description is not None and description != writes.register_value(session, "field", prompt.id, "description"):
+            if description is not None and description != writes.register_value(
+                session, "field", prompt.id, "description"
+            ):
                 writes.append(session, pen, "field", prompt.id, "description", description)
             self._refresh_search(session, prompt.id)
         return SaveResult(
@@ -181,8 +183,9 @@ class RegistryService:
         kind = FIELDS.get(field)
         if kind is None:
             raise InputError(f"there is no field {field!r}", remedy=f"Fields are {', '.join(FIELDS)}.")
-        value = list(value) if kind is list and isinstance(value, tuple) else value
-        if not isinstance(value, kind) or (kind is list and not all(isinstance(tag, str) for tag in value)):
+        value = list(value) if isinstance(value, tuple) else value
+        tags: list[Any] = value if isinstance(value, list) else []
+        if not isinstance(value, kind) or not all(isinstance(tag, str) for tag in tags):
             raise InputError(f"{field} takes a {kind.__name__}")
         if field == "mode" and value not in MODES:
             raise InputError(f"{value!r} is not a mode", remedy=f"Modes are {', '.join(MODES)}.")
@@ -274,7 +277,7 @@ def pick_version(versions: Sequence[VersionRow], ref: VersionRef, name: str) -> 
         raise InputError(f"{wanted} fits {len(found)} versions of {name}", remedy="Give more digits of the hash.")
     if not found:
         known = ", ".join(f"v{version.number}" for version in versions[:5])
-        raise NotFound(f"{name} has no version {wanted}", title="No such version", remedy=f"It has {known or 'none yet'}.")
+        raise NotFound(
+            f"{name} has no version {wanted}", title="No such version", remedy=f"It has {known or 'none yet'}."
+        )
     return found[0]
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,7 +114,7 @@ class RunService:
         except asyncio.CancelledError:
             cancelled = True
         latency_us = round((time.perf_counter() - started) * 1_000_000)
-        result = await _unbroken(
+        result: RunResult = await _unbroken(
             asyncio.to_thread(self._finish, plan, span_key, answer, failure, cancelled, attempts, latency_us)
         )
         tell(RunEnded(result))
@@ -203,7 +203,13 @@ class RunService:
         return result
 
     def _result(
-        self, plan: RunPlan, answer: _Answer, failure: ProviderError | None, cancelled: bool, attempts: int, latency_us: int
+        self,
+        plan: RunPlan,
+        answer: _Answer,
+        failure: ProviderError | None,
+        cancelled: bool,
+        attempts: int,
+        latency_us: int,
     ) -> RunResult:
         finished = answer.finished
         priced = self._price(plan, finished)
@@ -277,7 +283,7 @@ async def _close(stream: AsyncIterator[ModelEvent]) -> None:
         await close()
 
 
-async def _unbroken(work: Any) -> Any:
+async def _unbroken(work: Awaitable[T]) -> T:
     """Await ``work`` to its end, even when the task is cancelled meanwhile."""
     task = asyncio.ensure_future(work)
     while not task.done():

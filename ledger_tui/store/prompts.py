@@ -41,9 +41,9 @@ def prompt(lean: Lean, prompt_id: str) -> PromptRow | None:
 
 
 def _prompt(row: tuple[Any, ...], labels: Any) -> PromptRow:
-    prompt_id, name, description, tags, team, archived, mode, *rest = row
+    prompt_id, name, description, tags, team, archived, *rest = row
     tag_list = tuple(json.loads(tags)) if tags != "[]" else ()
-    return PromptRow(prompt_id, name, description, tag_list, team, bool(archived), mode, *rest, labels=tuple(labels))
+    return PromptRow(prompt_id, name, description, tag_list, team, bool(archived), *rest, tuple(labels))
 
 
 def versions(lean: Lean, prompt_id: str) -> list[VersionRow]:
@@ -128,4 +128,4 @@ def history(lean: Lean, prompt_id: str | None, limit: int) -> list[JournalRow]:
         f"j.undoes FROM journal j LEFT JOIN prompts p ON p.id = j.prompt_id {where}ORDER BY j.seq DESC LIMIT :limit",
         {"id": prompt_id, "limit": limit} if prompt_id else {"limit": limit},
     )
-    return [JournalRow(*row[:6], json.loads(row[6]), *row[7:]) for row in rows]
+    return [JournalRow(*(*row[:6], json.loads(row[6]), *row[7:])) for row in rows]

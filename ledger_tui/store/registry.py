@@ -99,17 +99,13 @@ def create_prompt(session: Session, name: str, actor: str) -> Prompt:
     twin = session.exec(select(Prompt.name).where(Prompt.folded_name == folded)).first()
     if twin is not None:
         raise NameRefused(f"{twin} exists and differs in case only", remedy="Choose a name that nobody can confuse.")
-    prompt = Prompt(
-        id=ids.prompt_id(name), name=name, folded_name=folded, created_us=clock.now_us(), created_by=actor
-    )
+    prompt = Prompt(id=ids.prompt_id(name), name=name, folded_name=folded, created_us=clock.now_us(), created_by=actor)
     session.add(prompt)
     session.flush()
     return prompt
 
 
-def add_version(
-    session: Session, pen: Pen, prompt: Prompt, content: PromptContent, origin: Origin
-) -> tuple[str, bool]:
+def add_version(session: Session, pen: Pen, prompt: Prompt, content: PromptContent, origin: Origin) -> tuple[str, bool]:
     """Id of the version with this content, and whether it is new (then with its fact in the journal)."""
     version_id = ids.version_id(prompt.id, content.sha256)
     if session.get(PromptVersion, version_id) is not None:

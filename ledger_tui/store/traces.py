@@ -26,7 +26,11 @@ def page(lean: Lean, conditions: str, parameters: dict[str, Any], below: Cursor 
     if below is not None:
         where.append("(t.started_us, t.id) < (:below_us, :below_key)")
         parameters = {**parameters, "below_us": below[0], "below_key": below[1]}
-    sql = _TRACE + (f"WHERE {' AND '.join(where)} " if where else "") + "ORDER BY t.started_us DESC, t.id DESC LIMIT :limit"
+    sql = (
+        _TRACE
+        + (f"WHERE {' AND '.join(where)} " if where else "")
+        + "ORDER BY t.started_us DESC, t.id DESC LIMIT :limit"
+    )
     return [TraceRow(*row) for row in lean.fetch(sql, {**parameters, "limit": limit})]
 
 
@@ -38,11 +42,15 @@ def trace(lean: Lean, trace_id: str) -> TraceRow | None:
 
 def trace_of_span(lean: Lean, span_key: int) -> str | None:
     """The trace id that a span belongs to, or None."""
-    row = lean.one("SELECT t.trace_id FROM spans s JOIN traces t ON t.id = s.trace_key WHERE s.id = :key", {"key": span_key})
+    row = lean.one(
+        "SELECT t.trace_id FROM spans s JOIN traces t ON t.id = s.trace_key WHERE s.id = :key", {"key": span_key}
+    )
     return None if row is None else str(row[0])
 
 
-_SPANS = f"SELECT {', '.join('id' if name == 'key' else name for name in SpanRow._fields)} FROM spans WHERE trace_key = :key"
+_SPANS = (
+    f"SELECT {', '.join('id' if name == 'key' else name for name in SpanRow._fields)} FROM spans WHERE trace_key = :key"
+)
 
 
 def spans(lean: Lean, trace_key: int) -> list[SpanRow]:
@@ -79,7 +87,21 @@ def execution(lean: Lean, execution_id: str) -> ExecutionRow | None:
     if row is None:
         return None
     head, tokens, middle, tail = row[:13], row[13:18], row[18:28], row[28:]
-    (id_, usage_id, prompt_id, version_id, provider, model, served, params, status, messages, response, calls, reason) = head
+    (
+        id_,
+        usage_id,
+        prompt_id,
+        version_id,
+        provider,
+        model,
+        served,
+        params,
+        status,
+        messages,
+        response,
+        calls,
+        reason,
+    ) = head
     latency_us, first_us, cost, receipt, error_type, error, attempts, environment, created_us, ended_us = middle
     return ExecutionRow(
         id=id_, usage_id=usage_id, prompt_id=prompt_id, version_id=version_id, provider=provider, model=model,

@@ -25,7 +25,8 @@ class Claim:
 def claims(lean: Lean, device: str) -> list[Claim]:
     """The running executions that processes of this device claimed."""
     rows = lean.fetch(
-        "SELECT id, claimed_by FROM executions WHERE status = 'running' AND claimed_by LIKE :mine", {"mine": f"{device}:%"}
+        "SELECT id, claimed_by FROM executions WHERE status = 'running' AND claimed_by LIKE :mine",
+        {"mine": f"{device}:%"},
     )
     return [Claim(*row) for row in rows]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from ledger_tui import PromptLedger
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.errors import ContentRefused, InputError, NameRefused, NotFound
@@ -61,7 +60,14 @@ def test_versions_are_found_by_number_label_and_hash(ledger: PromptLedger) -> No
     ledger.registry.save("a", text("one"), labels=["production"])
     second = ledger.registry.save("a", text("two")).version
     find = ledger.registry.version
-    assert [find("a", ref).number for ref in (1, "1", "v1", "production", second.short_hash, None)] == [1, 1, 1, 1, 2, 2]
+    assert [find("a", ref).number for ref in (1, "1", "v1", "production", second.short_hash, None)] == [
+        1,
+        1,
+        1,
+        1,
+        2,
+        2,
+    ]
     with pytest.raises(NotFound, match="no version nowhere"):
         find("a", "nowhere")
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-
 from ledger_tui import PromptLedger
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.errors import DatabaseLocked, UndefinedVariable

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from ledger_tui import PromptLedger
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.values import FLAG_DUPLICATE, SpanRecord, TokenUsage
@@ -43,7 +42,15 @@ def test_a_trace_sums_its_spans(ledger: PromptLedger) -> None:
     ledger.traces.record(
         [
             span("run-1", "root", kind="agent", started_us=1_000_000, duration_us=9_000_000),
-            span("run-1", "a", parent_span_id="root", started_us=2_000_000, **call, tokens=TokenUsage(10, 4, 0, 5, 1), cost_nusd=700),
+            span(
+                "run-1",
+                "a",
+                parent_span_id="root",
+                started_us=2_000_000,
+                **call,
+                tokens=TokenUsage(10, 4, 0, 5, 1),
+                cost_nusd=700,
+            ),
             span("run-1", "b", parent_span_id="root", started_us=3_000_000, **call, status="failed", unpriced=True),
         ]
     )
@@ -200,7 +207,12 @@ def test_sums_equal_a_recount_of_the_spans(ledger: PromptLedger, batches: list[l
     mark = ids.new_id()
     for batch in batches:
         ledger.traces.record(
-            [replace(r, trace_id=f"{mark}-{r.trace_id}", duration_us=None if r.status == "running" else r.duration_us) for r in batch]
+            [
+                replace(
+                    r, trace_id=f"{mark}-{r.trace_id}", duration_us=None if r.status == "running" else r.duration_us
+                )
+                for r in batch
+            ]
         )
     with ledger.database.lean() as lean:
         kept = lean.fetch(_KEPT_TRACES)
@@ -221,7 +233,9 @@ SELECT trace_key, COUNT(*), SUM(status = 'running'), SUM(status = 'failed'), SUM
        SUM(cost_nusd IS NOT NULL), SUM(unpriced), MIN(started_us)
 FROM spans GROUP BY trace_key
 """
-_KEPT_DAYS = "SELECT day, model, SUM(calls), SUM(cost_nusd), SUM(unpriced), SUM(input_tokens) FROM daily_costs GROUP BY 1, 2"
+_KEPT_DAYS = (
+    "SELECT day, model, SUM(calls), SUM(cost_nusd), SUM(unpriced), SUM(input_tokens) FROM daily_costs GROUP BY 1, 2"
+)
 _RECOUNTED_DAYS = """
 SELECT date(started_us / 1000000, 'unixepoch'), model, COUNT(*), SUM(COALESCE(cost_nusd, 0)), SUM(unpriced),
        SUM(COALESCE(input_tokens, 0))
