@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 NANO = 1_000_000_000
 MAX_NUSD = 2**63 - 1
+_MAX_USD = Decimal(MAX_NUSD) / NANO
 
 
 def to_nusd(usd: Decimal) -> int:
-    """Nano-dollars of a Decimal amount in USD, rounded half even; raises ValueError when negative, not finite or too large."""
+    """Nano-dollars of a Decimal amount in USD, rounded half even; ValueError when negative, not finite or too large."""
     if not usd.is_finite() or usd < 0:
         raise ValueError(f"not an amount of money: {usd}")
-    nusd = int((usd * NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
-    if nusd > MAX_NUSD:
+    if usd > _MAX_USD:
         raise ValueError(f"too large an amount: {usd}")
-    return nusd
+    with localcontext(prec=max(28, len(usd.as_tuple().digits) + 2)):
+        return int((usd * NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
 def to_usd(nusd: int) -> Decimal:
@@ -24,7 +25,7 @@ def to_usd(nusd: int) -> Decimal:
 
 
 def show(nusd: int | None, unpriced: int = 0) -> str:
-    """A cost for a narrow column: ``$0.0123``, ``$12.40``, ``<$0.0001``; ``—`` when unknown; ``+?`` marks unpriced calls."""
+    """A cost for a narrow column: ``$0.0123``, ``$12.40``, ``<$0.0001``; ``—`` unknown; ``+?`` marks unpriced calls."""
     if nusd is None:
         return "—"
     usd = to_usd(nusd)
