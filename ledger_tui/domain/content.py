@@ -1,7 +1,7 @@
 """What a version of a prompt is: canonical content, whose sha256 is its identity.
 
-The canonical form is JSON with sorted keys, no spaces, UTF-8, no NaN, whole-valued floats as integers. A message holds a
-list of parts, so that images find their place without a new format; tools and a response schema are part of the hash.
+The canonical form is JSON with sorted keys, no spaces, UTF-8, no NaN, whole-valued floats as integers. A message holds
+a list of parts, so that images find their place without a new format; tools and a response schema are part of the hash.
 """
 
 from __future__ import annotations
@@ -61,9 +61,20 @@ class PromptContent:
                 Message(item["role"], "".join(part["text"] for part in item["content"] if part["type"] == "text"))
                 for item in data["messages"]
             )
-            return cls(messages, data["model"], data["params"], tuple(data["tools"]), data["response_schema"])
+            found = cls(messages, data["model"], data["params"], tuple(data["tools"]), data["response_schema"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ContentRefused(f"not a prompt's canonical content ({error})") from error
+        if not found._well_formed():
+            raise ContentRefused("not a prompt's canonical content (a field has the wrong type)")
+        return found
+
+    def _well_formed(self) -> bool:
+        return (
+            isinstance(self.model, str | None)
+            and all(isinstance(message.role, str) for message in self.messages)
+            and all(isinstance(item, Mapping) for item in (self.params, *self.tools))
+            and isinstance(self.response_schema, Mapping | None)
+        )
 
     @cached_property
     def canonical(self) -> str:
@@ -124,7 +135,9 @@ def check_text(what: str, text: str) -> str:
 def canonical_json(value: Any) -> str:
     """Canonical JSON text of ``value``; raises ContentRefused for NaN, infinity, too much depth or other types."""
     try:
-        return json.dumps(_plain(value, 0, _Budget()), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return json.dumps(
+            _plain(value, 0, _Budget()), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
     except (ValueError, RecursionError) as error:
         raise ContentRefused(str(error)) from error
 
@@ -159,7 +172,9 @@ def _plain(value: Any, depth: int, budget: _Budget) -> Any:
         return dict(_plain_items(value, depth, budget))
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_plain(item, depth + 1, budget) for item in value]
-    raise ContentRefused(f"a value of type {type(value).__name__} cannot be stored", remedy="Use text, numbers, lists and mappings.")
+    raise ContentRefused(
+        f"a value of type {type(value).__name__} cannot be stored", remedy="Use text, numbers, lists and mappings."
+    )
 
 
 def _plain_items(value: Mapping[Any, Any], depth: int, budget: _Budget) -> Iterator[tuple[str, Any]]:
