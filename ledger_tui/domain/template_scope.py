@@ -6,7 +6,7 @@ after it only when every branch sets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from jinja2 import nodes
 
@@ -53,9 +53,7 @@ def _walk(node: nodes.Node, bound: set[str], found: list[nodes.Name]) -> None:
         _walk_all(node.iter_child_nodes(), bound, found)
 
 
-def _walk_all(
-    children: Iterator[nodes.Node] | tuple[nodes.Node, ...] | list[nodes.Node], bound: set[str], found: list[nodes.Name]
-) -> None:
+def _walk_all(children: Iterable[nodes.Node], bound: set[str], found: list[nodes.Name]) -> None:
     for child in children:
         _walk(child, bound, found)
 
