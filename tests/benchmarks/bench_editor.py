@@ -1,7 +1,7 @@
 """Keystroke to repaint in the template editor, through a real pty, beside a plain TextArea with tree-sitter colours.
 
-Each editor runs as a process of its own on a pseudo terminal. A round presses keys one after the other; a key's time ends
-when the terminal has received the end of the synchronised update that follows it. Rounds of both editors alternate.
+Each editor runs as a process of its own on a pseudo terminal. A round presses keys one after the other; a key's time
+ends when the terminal has received the end of the synchronised update that follows it. Rounds of both alternate.
 """
 
 from __future__ import annotations

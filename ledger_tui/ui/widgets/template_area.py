@@ -1,8 +1,8 @@
 """The editor for templates: a TextArea whose keystroke costs one line, not the document.
 
 Textual's TextArea rebuilds all highlights, joins the whole text and paints every visible line at each key. Here
-colours come from ``template_highlight`` line by line, ``template_paint`` paints rows and they are kept by what they show,
-and only rows that look different are sent to the terminal.
+colours come from ``template_highlight`` line by line, ``template_paint`` paints single rows, which are kept by what
+they show, and only rows that look different are sent to the terminal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The text under the template editor: kept exactly, shown safely, wrapped fast.
 
 Textual's own document splits at every Unicode line break and joins with one; a prompt has to come back as it was, so
-lines end at line feeds only. Beside each line stands the one that is shown: of the same length, with a stand-in
-of one cell for every character that a terminal could obey or not show. Wrapping works on the shown lines and handles one line of a
-megabyte in milliseconds.
+lines end at line feeds only. Beside each line stands the one that is shown: of the same length, with a stand-in of one
+cell for every character that a terminal could obey or not show. Wrapping works on the shown lines and handles one line
+of a megabyte in milliseconds.
 """
 
 from __future__ import annotations

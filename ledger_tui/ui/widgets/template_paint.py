@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -22,6 +22,14 @@ PREFIX = "template--"
 
 Stretch = tuple[int, int, str]
 """Columns start to end (excluded) have a look of this name."""
+
+
+class Overlay(Protocol):
+    """Something that knows named styles."""
+
+    def over(self, below: Style, name: str) -> Style:
+        """``below`` with the look ``name`` laid over it."""
+        ...
 
 
 class Looks:
@@ -54,7 +62,7 @@ def paint(
     text: str,
     colours: Sequence[Stretch],
     layers: Sequence[Stretch],
-    looks: Looks,
+    looks: Overlay,
     *,
     line_style: Style,
     fill: Style,
