@@ -43,7 +43,7 @@ def prompt(lean: Lean, prompt_id: str) -> PromptRow | None:
 def _prompt(row: tuple[Any, ...], labels: Any) -> PromptRow:
     prompt_id, name, description, tags, team, archived, *rest = row
     tag_list = tuple(json.loads(tags)) if tags != "[]" else ()
-    return PromptRow(prompt_id, name, description, tag_list, team, bool(archived), *rest, tuple(labels))
+    return PromptRow(*(prompt_id, name, description, tag_list, team, bool(archived), *rest, tuple(labels)))
 
 
 def versions(lean: Lean, prompt_id: str) -> list[VersionRow]:
