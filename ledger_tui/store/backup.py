@@ -24,18 +24,35 @@ def copy(source: Path, target: Path) -> Path:
     Raises DatabaseDamaged when the copy does not pass, InputError when ``target`` exists; leaves no partial file.
     """
     if target.exists() or target.is_symlink():
-        raise InputError(str(target), title="A file of this name exists already", remedy="Name another file.")
+        raise _exists(target)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     files.create_private(part)
     try:
         _transfer(source, part)
         _make_durable(part)
-        os.link(part, target)
+        _place(part, target)
     finally:
         for name in (part, *(part.with_name(part.name + suffix) for suffix in files.COMPANIONS)):
             name.unlink(missing_ok=True)
     return target
+
+
+def _place(part: Path, target: Path) -> None:
+    """Give the finished copy its name, never over another file."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:
+        # A file system without hard links: the check and the renaming are two steps there.
+        if target.exists():
+            raise _exists(target) from None
+        part.rename(target)
+
+
+def _exists(target: Path) -> InputError:
+    return InputError(str(target), title="A file of this name exists already", remedy="Name another file.")
 
 
 def _transfer(source: Path, part: Path) -> None:
@@ -84,6 +101,30 @@ def _make_durable(path: Path) -> None:
 
 
 def keep_newest(folder: Path, pattern: str, count: int) -> None:
-    """Delete all but the newest ``count`` copies whose name fits ``pattern`` (names sort by time)."""
-    for old in sorted(folder.glob(pattern), key=lambda path: path.name.rpartition("-")[2])[:-count]:
+    """Delete all but the newest ``count`` copies whose name fits ``pattern``."""
+    for old in by_age(folder, pattern)[count:]:
         old.unlink(missing_ok=True)
+
+
+def keep_days(folder: Path, pattern: str, count: int) -> None:
+    """Keep all copies of the newest day and the newest of each of the ``count - 1`` days before that hold one."""
+    days: list[str] = []
+    for path in by_age(folder, pattern):
+        day = _moment(path)[:8]
+        if day not in days:
+            days.append(day)
+        elif day == days[0]:
+            continue
+        else:
+            path.unlink(missing_ok=True)
+        if len(days) > count:
+            path.unlink(missing_ok=True)
+
+
+def by_age(folder: Path, pattern: str = "*.db") -> list[Path]:
+    """Copies in ``folder``, newest first by the moment in their name."""
+    return sorted(folder.glob(pattern), key=_moment, reverse=True)
+
+
+def _moment(path: Path) -> str:
+    return path.stem.rpartition("-")[2]

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.errors import DatabaseDamaged, DatabaseLocked, DatabaseUnavailable, InputError
+from ledger_tui.errors import DatabaseDamaged, DatabaseLocked, DatabaseUnavailable, InputError, StoreError
 from ledger_tui.paths import Paths
 from ledger_tui.store import files, postgres, sqlite
-from ledger_tui.store.failures import translated
+from ledger_tui.store.failures import translate, translated
 from ledger_tui.store.lean import Lean, Pool
 from ledger_tui.store.sqlite import Purpose, State
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
 _IDLE_READERS, _IDLE_WRITERS = 4, 1
+_DOUBTFUL = (DatabaseUnavailable, DatabaseDamaged)
 # Connections of a parent process: kept, because closing or collecting them in the child would disturb the parent's.
 _INHERITED: list[object] = []
 
@@ -73,8 +74,11 @@ class Database:
         with translated():
             if self.path:
                 return sqlite.state_of(self.path)
-            with self._connection(self._mine().readers, "read") as connection:
+            connection = self._address().connect()
+            try:
                 return postgres.state_of(connection)
+            finally:
+                connection.close()
 
     def prepare(self) -> None:
         """Create the database or bring it to this release's schema; does nothing when it is there already.
@@ -92,13 +96,8 @@ class Database:
     @contextmanager
     def lean(self) -> Iterator[Lean]:
         """One consistent read transaction."""
-        pool = self._mine().readers
-        with (
-            translated(),
-            self._connection(pool, "read") as connection,
-            self._transaction(connection, write=False),
-        ):
-            yield self._wrap(connection)
+        with translated(), self._transaction(self._mine(), "read") as lean:
+            yield lean
 
     @contextmanager
     def lean_write(self) -> Iterator[Lean]:
@@ -107,13 +106,8 @@ class Database:
         On SQLite a power loss may take the last ones away, it never damages the file.
         """
         held = self._mine()
-        with (
-            translated(),
-            self._turn(held),
-            self._connection(held.writers, "write") as connection,
-            self._transaction(connection, write=True),
-        ):
-            yield self._wrap(connection)
+        with translated(), self._turn(held), self._transaction(held, "write") as lean:
+            yield lean
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -165,28 +159,45 @@ class Database:
         finally:
             held.writing.release()
 
-    @contextmanager
-    def _connection(self, pool: Pool[Any], purpose: Purpose) -> Iterator[Any]:
-        """A pooled connection; it goes back unless the block failed in a way that makes it doubtful."""
-        if self.path:
-            self._same_file(self._mine())
+    def _take(self, pool: Pool[Any], purpose: Purpose) -> Any:
+        """A connection that works: an idle one, else a new one."""
         connection = pool.take()
         if connection is not None and self.address and not _alive(connection):
             _close(connection)
             connection = None
-        if connection is None:
-            connection = sqlite.open_for(self.path, purpose) if self.path else self.address.connect()  # type: ignore[union-attr]
+        if connection is not None:
+            return connection
+        return sqlite.open_for(self.path, purpose) if self.path else self._address().connect()
+
+    def _address(self) -> postgres.Address:
+        assert self.address is not None
+        return self.address
+
+    @contextmanager
+    def _transaction(self, held: _Held, purpose: Purpose) -> Iterator[Lean]:
+        """One transaction on a pooled connection, which goes back unless something made it doubtful."""
+        write = purpose == "write"
+        pool = held.writers if write else held.readers
+        if self.path:
+            self._same_file(held)
+        identity, side = held.identity, sqlite if self.path else postgres
+        connection = self._take(pool, purpose)
         usable = False
         try:
-            yield connection
-            usable = True
-        except (DatabaseUnavailable, DatabaseDamaged):
-            raise
-        except BaseException:
-            usable = not (self.address and connection.closed)
+            side.begin(connection, write=write)
+            yield self._wrap(connection)
+            if held.pid != os.getpid():
+                raise StoreError("a transaction cannot be carried through fork()")
+            connection.execute("COMMIT" if write else "ROLLBACK")
+            usable = identity == held.identity
+        except BaseException as error:
+            mine = held.pid == os.getpid()
+            usable = mine and _undone(side, connection) and not isinstance(translate(error), _DOUBTFUL)
             raise
         finally:
-            if usable:
+            if held.pid != os.getpid():
+                _INHERITED.append(connection)
+            elif usable:
                 pool.give(connection)
             else:
                 _close(connection)
@@ -209,23 +220,6 @@ class Database:
             for connection in pool.drain():
                 _close(connection)
         held.identity = found
-
-    @contextmanager
-    def _transaction(self, connection: Any, *, write: bool) -> Iterator[None]:
-        side = sqlite if self.path else postgres
-        side.begin(connection, write=write)
-        try:
-            yield
-            connection.execute("COMMIT" if write else "ROLLBACK")
-        except BaseException:
-            self._undo(connection)
-            raise
-
-    def _undo(self, connection: Any) -> None:
-        if not self.path:
-            postgres.rollback(connection)
-        elif connection.in_transaction:
-            connection.execute("ROLLBACK")
 
     def _engine(self, held: _Held) -> Engine:
         if self.path:
@@ -259,6 +253,15 @@ def _close(connection: Any) -> None:
         connection.close()
     except Exception:  # noqa: S110 - a connection that cannot even be closed is given up
         pass
+
+
+def _undone(side: Any, connection: Any) -> bool:
+    """Take back what the transaction did; False when the connection does not even do that."""
+    try:
+        side.rollback(connection)
+    except Exception:
+        return False
+    return True
 
 
 def _optimize(connection: Any) -> None:

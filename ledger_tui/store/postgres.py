@@ -156,8 +156,8 @@ def check_revision(connection: Any, row: Row | None) -> None:
 
 
 def rollback(connection: Any) -> None:
-    """End a transaction without keeping it; quiet on a connection that is gone."""
-    if not connection.closed and connection.info.transaction_status != 0:
+    """End a transaction without keeping it; raises psycopg's error on a connection that is gone."""
+    if connection.info.transaction_status != 0:
         connection.execute("ROLLBACK")
 
 

@@ -177,6 +177,12 @@ def begin(connection: Any, *, write: bool) -> None:
         raise newer(version) if version > SCHEMA else not_prepared(f"the file has schema {version}")
 
 
+def rollback(connection: Any) -> None:
+    """End a transaction without keeping it."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
 def not_prepared(cause: str) -> StoreError:
     """The error for reading or writing before ``prepare``."""
     return StoreError(cause, title="The ledger is not prepared yet", remedy="Run 'ledger-tui' once to prepare it.")
