@@ -2,7 +2,7 @@
 
 It says what it is, streams like a real one, counts tokens by a stated rough rule (four characters a token, rounded up)
 and costs nothing. Parameters of its own: ``offline_delay_s`` (seconds before each piece of about one token, default
-1/200, 0 allowed), ``offline_reply`` (this text, word for word) and ``offline_error`` (fail in a named way: ``FAILURES``).
+1/200, 0 allowed), ``offline_reply`` (this text, word for word) and ``offline_error`` (fail in a way of ``FAILURES``).
 """
 
 from __future__ import annotations
