@@ -210,7 +210,8 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 def _amount(field: str, value: str) -> int:
     """Whole nano-dollars, microseconds or a count; ValueError says what to write."""
     if field == "cost":
-        return money.to_nusd(_decimal(value.removeprefix("$"), "Write dollars: cost>0.01"))
+        usd = _decimal(value.removeprefix("$"), "Write dollars: cost>0.01")
+        return money.to_nusd(usd) if usd <= money.to_usd(_MAX_VALUE) else _MAX_VALUE + 1
     if field == "duration":
         return _period(value, "Write a number and a unit of us ms s m h d w: duration>2s")
     remedy = f"Write a whole number, with k or m for thousands and millions: {field}>10"
