@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.care import CareService
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
+    from ledger_tui.services.executing import ExecuteResult, SavedPrompt, SpanInfo, TraceInfo
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.runs import RunService
@@ -62,6 +64,11 @@ class PromptLedger:
     def settings_problems(self) -> list[Any]:
         """Mistakes in the settings file, one error each."""
         return self._loaded_settings[1]
+
+    def reload_settings(self) -> None:
+        """Read the settings file again; runs and models of the next calls follow it. Settings given by a program stay."""
+        for name in ("_loaded_settings", "runs", "models"):
+            self.__dict__.pop(name, None)
 
     @property
     def environment(self) -> str:
@@ -145,6 +152,56 @@ class PromptLedger:
         from ledger_tui.services.care import CareService
 
         return CareService(self.database, self.paths)
+
+    # For programs
+
+    def create_prompt(self, name: str, template: str, **options: Any) -> SavedPrompt:
+        """Save a prompt with one user message; content that exists makes no new version.
+
+        options: system, model, params (parts of the content); description, message, author, labels, activate.
+        Raises NameRefused, ContentRefused, StoreError.
+        """
+        from ledger_tui.services.executing import content_of, saved_prompt
+
+        self.prepare()
+        content = content_of(template, options)
+        return saved_prompt(self.registry.save(name, content, **options))
+
+    def update_prompt(self, name: str, template: str, **options: Any) -> SavedPrompt:
+        """Save a new version of a prompt; as ``create_prompt``, but raises NotFound when there is no such prompt."""
+        self.prepare()
+        self.registry.prompt(name)
+        return self.create_prompt(name, template, **options)
+
+    def execute(self, name: str, variables: Mapping[str, Any] | None = None, **options: Any) -> ExecuteResult:
+        """Run a prompt and store the run; a call that the provider fails is a result with status ``failed``.
+
+        options: version, label, model, params, trace_id, parent_span_id, span_name, span_kind, environment,
+        session_id, user_identifier, metadata. Raises NotFound, TemplateError, StoreError before anything is sent.
+        """
+        from ledger_tui.services.executing import wait_for
+
+        return wait_for(self.aexecute(name, variables, **options))
+
+    async def aexecute(self, name: str, variables: Mapping[str, Any] | None = None, **options: Any) -> ExecuteResult:
+        """``execute`` for code that runs in an event loop; cancelling the task cancels the call and stores what came."""
+        from ledger_tui.services.executing import execute
+
+        return await execute(self, name, variables or {}, options)
+
+    def get_trace(self, trace_id: str) -> TraceInfo:
+        """A trace in sums; raises NotFound."""
+        from ledger_tui.services.executing import trace_info
+
+        self.prepare()
+        return trace_info(self.traces.trace(trace_id))
+
+    def get_trace_tree(self, trace_id: str) -> list[SpanInfo]:
+        """The steps of a trace in tree order, each with its depth; raises NotFound."""
+        from ledger_tui.services.executing import span_infos
+
+        self.prepare()
+        return span_infos(self.traces.tree(trace_id))
 
     def close(self) -> None:
         """End the helper process and close connections; a second call does nothing."""

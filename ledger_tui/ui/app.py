@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual import on
-from textual.app import App
+from textual import on, work
+from textual.app import App, ComposeResult
 from textual.binding import Binding
+from textual.css.query import NoMatches
+from textual.driver import Driver
+from textual.reactive import reactive
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.widgets import Static
 
+from ledger_tui.domain.text import printable
+from ledger_tui.errors import LedgerError, SettingsError
+from ledger_tui.ui import watch
+from ledger_tui.ui.clipboard import copy
+from ledger_tui.ui.driver import guarded_driver, install_filters
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.themes import DEFAULT_THEME, load_themes
-from ledger_tui.ui.widgets.top_line import PLACES, TopLine
+from ledger_tui.ui.widgets.top_line import PLACES, LineFacts, TopLine
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
@@ -23,9 +35,9 @@ if TYPE_CHECKING:
 
 
 class MissingPlace(Place):
-    """Stands where a place could not be found."""
+    """Stands where a place is not part of the installation."""
 
-    def compose_place(self) -> Any:
+    def compose_place(self) -> ComposeResult:
         """One calm sentence."""
         yield Static("This place is not part of this installation.", classes="empty")
 
@@ -38,50 +50,188 @@ def make_place(mode: str) -> Screen[None]:
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise
-        place = MissingPlace()
-        place.PLACE = mode
-        return place
+        missing = MissingPlace()
+        missing.PLACE = mode
+        return missing
     screen: Screen[None] = getattr(module, f"{mode.title()}Place")()
     return screen
 
 
 class LedgerApp(App[None], inherit_bindings=False):
-    """Owns the ledger and switches between the places."""
+    """Owns the ledger and switches between the places.
+
+    | Key(s) | Description |
+    | :- | :- |
+    | f1 | Help for what has focus. |
+    | f2 to f6, 1 to 5 | Go to a place. |
+    | f8 | The current action as Python, CLI and curl. |
+    | f9 | Let the focused pane fill the place, and back. |
+    | ctrl+p | The palette: every action, prompt, trace and theme. |
+    | y, ctrl+y | Copy the source text. |
+    | u | Undo the last change of the registry. |
+    | ctrl+q | Leave. |
+    """
 
     TITLE = "Prompt Ledger"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_IN_MAXIMIZED_VIEW = "TopLine, Footer"
     MODES = {mode: partial(make_place, mode) for mode, _ in PLACES}
     DEFAULT_MODE = "prompts"
     BINDINGS = [
         Binding("f1", "help", "Help", id="app.help", tooltip="Help for what has focus"),
-        Binding("ctrl+p", "palette", "Palette", id="app.palette", tooltip="Find an action, a prompt or a trace"),
+        Binding("ctrl+p", "palette", "Palette", id="app.palette", tooltip="Find an action, a prompt, a trace or a theme"),
         Binding("f2,1", "place('prompts')", "Prompts", show=False, id="app.prompts", tooltip="Go to the prompts"),
         Binding("f3,2", "place('playground')", "Playground", show=False, id="app.playground", tooltip="Go to the playground"),
         Binding("f4,3", "place('traces')", "Traces", show=False, id="app.traces", tooltip="Go to the traces"),
         Binding("f5,4", "place('costs')", "Costs", show=False, id="app.costs", tooltip="Go to the costs"),
         Binding("f6,5", "place('settings')", "Settings", show=False, id="app.settings", tooltip="Go to the settings"),
+        Binding("f8", "code", "Code", show=False, id="app.code", tooltip="The current action as Python, CLI and curl"),
+        Binding("f9", "zoom", "Zoom", show=False, id="app.zoom", tooltip="Let the focused pane fill the place, and back"),
+        Binding("y,ctrl+y", "copy_source", "Copy", show=False, id="app.copy", tooltip="Copy the source text of what is shown"),
+        Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
+        Binding("ctrl+t", "themes", "Theme", show=False, id="app.themes", tooltip="Choose a theme, with a live preview"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
+        Binding("ctrl+c", "hint_quit", show=False, system=True),
     ]
 
-    def __init__(self, ledger: PromptLedger) -> None:
+    facts: reactive[LineFacts] = reactive(LineFacts())
+    """What the top line says of the workspace."""
+
+    def __init__(self, ledger: PromptLedger, *, theme: str | None = None) -> None:
+        """``theme`` wins over the setting until the setting changes."""
         super().__init__()
         self.ledger = ledger
         self.opened = asyncio.Event()
         """Set once the database is ready; slow work of the places waits for it."""
-        themes, self.theme_mistakes = load_themes(ledger.paths)
-        for theme in themes.values():
-            self.register_theme(theme)
-        wanted = str(ledger.settings.theme)
-        self.theme = wanted if wanted in themes else DEFAULT_THEME
+        self.shown_themes: dict[str, Theme] = {}
+        """The themes that a person can choose, by name."""
+        self.theme_mistakes: list[SettingsError] = []
+        self._take_themes()
+        self.choose_theme(theme or ledger.settings.theme)
+        install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The platform's driver behind the second wall."""
+        return guarded_driver(super().get_driver_class())
 
     def on_mount(self) -> None:
         """Open the ledger while the first frame is painted."""
-        self.run_worker(self._open(), group="open", exclusive=True, exit_on_error=False)
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.refresh_facts()
+        self.tell_mistakes(self.theme_mistakes)
+        self.tell_mistakes(self.ledger.settings_problems)
+        self.open_ledger()
+        self.call_after_refresh(self._after_first_frame)
 
-    async def _open(self) -> None:
-        await asyncio.to_thread(self.ledger.prepare)
-        self.opened.set()
+    def _after_first_frame(self) -> None:
+        threading.Thread(target=watch.warm_up, args=(self._warmed,), name="warm-up", daemon=True).start()
+        self.run_worker(watch.files(self), group="watch", exit_on_error=False)
+        self.run_worker(watch.spend(self), group="spend", exit_on_error=False)
+
+    def _warmed(self) -> None:
+        """Called in the warm-up thread: every place is imported, so that every action is known."""
+        try:
+            self.call_from_thread(self.read_keymap)
+        except RuntimeError:
+            return
+
+    @work(group="open", exclusive=True, exit_on_error=False)
+    async def open_ledger(self) -> None:
+        """Create or migrate the database in a thread; a failure is a screen of its own, with a way to try again."""
+        try:
+            await asyncio.to_thread(self.ledger.prepare)
+        except Exception as error:
+            from ledger_tui.ui.dialogs.opening import OpeningFailed
+
+            await self.push_screen(OpeningFailed(error))
+        else:
+            self.opened.set()
+
+    def refresh_facts(self, spend: str | None = None) -> None:
+        """Renew what the top line says; ``spend`` None keeps the figure."""
+        database = self.ledger.database
+        server = database.dialect != "sqlite"
+        workspace = f"server {database.label}" if server else Path(database.label).stem
+        notable = server or database.label != str(self.ledger.paths.database)
+        self.facts = LineFacts(
+            workspace=workspace if notable else "",
+            environment=self.ledger.environment,
+            spend=self.facts.spend if spend is None else spend,
+            sync=self.facts.sync,
+            notable=notable,
+        )
+
+    def watch_facts(self, facts: LineFacts) -> None:
+        """Every place's top line says the same."""
+        for place in self.places():
+            for line in place.query(TopLine):
+                line.facts = facts
+
+    def places(self) -> list[Screen[Any]]:
+        """The places that were visited so far."""
+        return [stack[0] for mode, stack in self._screen_stacks.items() if stack and mode in self.MODES]
+
+    @property
+    def place(self) -> Place:
+        """The place below whatever dialogs are open."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, Place)
+        return screen
+
+    # Themes, keys, settings
+
+    def _take_themes(self) -> None:
+        themes, self.theme_mistakes = load_themes(self.ledger.paths)
+        for name in self.shown_themes.keys() - themes.keys() - {self.theme}:
+            self.unregister_theme(name)
+        self.shown_themes = themes
+        for theme in themes.values():
+            self.register_theme(theme)
+
+    def choose_theme(self, name: str) -> None:
+        """Show a theme; an unknown name shows the default one."""
+        self.theme = name if name in self.shown_themes else DEFAULT_THEME
+
+    def _theme_changed(self, _theme: Theme) -> None:
+        install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
+
+    def reload_themes(self) -> None:
+        """Read the theme files again and repaint; mistakes are told."""
+        before = self.get_theme(self.theme)
+        self._take_themes()
+        self.tell_mistakes(self.theme_mistakes)
+        self.choose_theme(self.theme)
+        if self.get_theme(self.theme) != before:
+            self._watch_theme(self.theme)
+
+    def read_keymap(self) -> None:
+        """Read keymap.toml again; mistakes are told, the rest counts."""
+        from ledger_tui.ui.keymap import read_keymap
+
+        keymap, mistakes = read_keymap(self.ledger.paths.keymap, watch.known_actions())
+        if keymap != self._keymap:
+            self.set_keymap(keymap)
+        self.tell_mistakes(mistakes)
+
+    def reload_settings(self) -> None:
+        """Read settings.toml again; mistakes are told, the rest counts."""
+        theme = self.ledger.settings.theme
+        self.ledger.reload_settings()
+        self.tell_mistakes(self.ledger.settings_problems)
+        if self.ledger.settings.theme != theme:
+            self.choose_theme(self.ledger.settings.theme)
+        self.refresh_facts()
+        self._tell_places("settings_changed")
+
+    def tell_mistakes(self, mistakes: list[SettingsError]) -> None:
+        """One toast for every mistake in a file of the person's."""
+        for mistake in mistakes:
+            where = f" ({mistake.file.rpartition('/')[2]}, line {mistake.line})" if mistake.line else ""
+            words = f"{mistake.cause}{'' if f'line {mistake.line}' in mistake.cause else where}. {mistake.remedy}".strip()
+            self.notify(printable(words), title=printable(mistake.title), severity="warning", timeout=12, markup=False)
+
+    # Going somewhere with a subject
 
     def action_place(self, mode: str) -> None:
         """Go to a place."""
@@ -105,6 +255,94 @@ class LedgerApp(App[None], inherit_bindings=False):
 
     async def _visit(self, mode: str, method: str, *arguments: Any) -> None:
         await self.switch_mode(mode)
-        show = getattr(self._screen_stacks[mode][0], method, None)
-        if show is not None:
-            show(*arguments)
+        getattr(self._screen_stacks[mode][0], method)(*arguments)
+
+    def registry_changed(self) -> None:
+        """Tell every visited place that prompts, versions or labels changed."""
+        self._tell_places("registry_changed")
+
+    def _tell_places(self, method: str) -> None:
+        for place in self.places():
+            told: Callable[[], Any] | None = getattr(place, method, None)
+            if told is not None:
+                told()
+
+    # Actions of the shell
+
+    def action_help(self) -> None:
+        """Help for what has focus."""
+        from ledger_tui.ui.help import HelpDialog, help_of
+
+        self.push_screen(HelpDialog(help_of(self.screen)))
+
+    def action_palette(self) -> None:
+        """Find something."""
+        from ledger_tui.ui.dialogs.palette import Palette, run_choice
+
+        self.push_screen(Palette(self.screen), partial(run_choice, self))
+
+    def action_themes(self) -> None:
+        """Choose a theme."""
+        from ledger_tui.ui.dialogs.theme_picker import ThemePicker
+
+        self.push_screen(ThemePicker())
+
+    def action_code(self) -> None:
+        """The current action as code."""
+        subject = self.place.code_subject()
+        if subject is None:
+            self.notify("Nothing here can be written as code yet.", markup=False)
+            return
+        from ledger_tui.ui.dialogs.code import CodeDialog
+
+        self.push_screen(CodeDialog(subject))
+
+    def action_zoom(self) -> None:
+        """Let the focused pane fill the place, or put it back."""
+        screen = self.screen
+        if screen.maximized is not None:
+            screen.minimize()
+            return
+        if screen.focused is not None:
+            for node in screen.focused.ancestors_with_self:
+                if node.has_class("pane"):
+                    screen.maximized = node  # type: ignore[assignment]
+                    return
+
+    def action_copy_source(self) -> None:
+        """Copy the source text of what is shown."""
+        copy(self, self.place.copy_source() or "")
+
+    def action_undo(self) -> None:
+        """Undo the last change of the registry."""
+
+        def undone(what: str) -> None:
+            self.notify(printable(f"Undone: {what}"), markup=False)
+            self.registry_changed()
+
+        self.place.load(self.ledger.registry.undo, undone, group="undo")
+
+    def action_hint_quit(self) -> None:
+        """Say how to leave."""
+        self.notify("ctrl+q leaves the workstation.", timeout=3, markup=False)
+
+    def save_setting(self, key: str, value: Any) -> None:
+        """Write one setting in a thread and use it; a failure is told."""
+        from ledger_tui.settings import write_setting
+
+        self.run_worker(self._save_setting(partial(write_setting, self.ledger.paths, key, value)), group="settings")
+
+    async def _save_setting(self, write: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(write)
+        except LedgerError as error:
+            self.place.show_error(error)
+        else:
+            self.reload_settings()
+
+    def focus_first(self, selector: str) -> None:
+        """Focus the first widget of the place that matches, if there is one."""
+        try:
+            self.place.query(selector).first().focus()
+        except NoMatches:
+            return

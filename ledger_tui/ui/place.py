@@ -45,7 +45,9 @@ class Place(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The top line, the place itself, the footer."""
-        yield TopLine(self.PLACE)
+        line = TopLine(self.PLACE)
+        line.set_reactive(TopLine.facts, self.app.facts)
+        yield line
         yield from self.compose_place()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -65,6 +67,12 @@ class Place(Screen[None]):
     def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
         """Entries for the palette besides the key bindings' actions: title, help, what to call."""
         return ()
+
+    def registry_changed(self) -> None:
+        """Called when prompts, versions or labels changed somewhere else (an undo, another place)."""
+
+    def settings_changed(self) -> None:
+        """Called when the settings file was read again."""
 
     def load(
         self,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.ui.app import LedgerApp
 
@@ -29,22 +28,15 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def ledger(paths: Paths) -> Any:
+def ledger(paths: Paths) -> Iterator[PromptLedger]:
     """The real ledger over a fresh SQLite file."""
-    if importlib.util.find_spec("ledger_tui.ledger") is None:
-        from tests.ui.stand_in import StandInLedger
-
-        yield StandInLedger(paths)
-        return
-    from ledger_tui.ledger import PromptLedger
-
     opened = PromptLedger(paths=paths)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def workstation(ledger: Any) -> Workstation:
+def workstation(ledger: PromptLedger) -> Workstation:
     """``async with workstation(place="traces", size=(80, 24)) as pilot:`` runs the app until it rests."""
 
     @asynccontextmanager
@@ -94,4 +86,4 @@ def screen_text(pilot: Pilot[None]) -> str:
     )
 
 
-__all__ = ["LASTING", "SimpleNamespace", "Workstation", "screen_text", "settle", "until"]
+__all__ = ["LASTING", "Workstation", "screen_text", "settle", "until"]

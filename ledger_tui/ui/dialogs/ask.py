@@ -82,7 +82,9 @@ class Ask(Dialog[str | None]):
 class Choose(Dialog[Any]):
     """Asks for one of several values; the answer is None when it was cancelled."""
 
-    def __init__(self, title: str, choices: Sequence[tuple[Value, str | Content]], current: Value | None = None, *, text: str = "") -> None:
+    def __init__(
+        self, title: str, choices: Sequence[tuple[Value, str | Content]], current: Value | None = None, *, text: str = ""
+    ) -> None:
         """``choices`` are (value, label) pairs; labels may hold foreign text."""
         super().__init__(title, "enter choose · esc cancel")
         self._choices, self._current, self._text = list(choices), current, text
