@@ -1,0 +1,51 @@
+"""What every command gets: where the ledger is, how to open it, and how the answer is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DONE, FAILED, WRONG_USAGE, NOT_HELD, INTERRUPTED = 0, 1, 2, 3, 130
+"""The exit codes of every command."""
+
+
+@dataclass
+class Front:
+    """The global options, and the way to the workstation (the command line does not know the screens)."""
+
+    open_workstation: Callable[[PromptLedger, str | None], int]
+    """Takes a ledger and the name of a theme (None: the setting's); returns the exit code."""
+    database_url: str | None = None
+    environment: str | None = None
+    theme: str | None = None
+
+    def make_ledger(self) -> PromptLedger:
+        """The ledger that the options name, not prepared yet."""
+        from ledger_tui.ledger import PromptLedger
+
+        return PromptLedger(self.database_url, environment=self.environment)
+
+    @contextmanager
+    def ledger(self) -> Iterator[PromptLedger]:
+        """The ledger, ready to be used and closed at the end."""
+        with self.make_ledger() as ledger:
+            ledger.prepare()
+            yield ledger
+
+
+pass_front = click.make_pass_decorator(Front)
+"""Gives the command its ``Front`` as first argument."""
+
+
+def json_option(command: Command) -> Command:
+    """``--json``: the answer as one JSON document."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")(command)

@@ -1,0 +1,133 @@
+"""``ledger-tui run``: one call to a model, stored like every other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger_tui.cli import output, shapes
+from ledger_tui.cli.front import DONE, FAILED, INTERRUPTED, Front, json_option, pass_front
+from ledger_tui.cli.given import params_of, variables_of
+from ledger_tui.domain import money
+from ledger_tui.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.run_values import RunEvent, RunRequest, RunResult
+
+
+@click.command()
+@click.argument("name")
+@click.option("--var", multiple=True, metavar="K=V", help="A variable: k=text, k=@file, k=@- (standard input), k:=JSON.")
+@click.option("--inputs", metavar="SET", help="Start from a kept input set of the prompt.")
+@click.option("--model", metavar="PROVIDER/MODEL", help="Else the version's own, else the setting default_model.")
+@click.option("--version", metavar="REF", help="Number or hash prefix; else the active version.")
+@click.option("--label", metavar="LABEL", help="The version that this label points to.")
+@click.option("--param", multiple=True, metavar="K=V", help="A parameter, e.g. temperature=0.2; wins over the version's.")
+@click.option("--stream", is_flag=True, help="Print the answer as it comes.")
+@click.option("--environment", metavar="NAME", help="Environment to record the run under.")
+@click.option("--session", metavar="ID", help="Session id to record.")
+@click.option("--user", metavar="ID", help="User identifier to record.")
+@click.option("--trace-id", metavar="ID", help="Add the run to this trace (any text up to 128 characters).")
+@click.option("--parent-span-id", metavar="ID", help="The step of that trace to hang it on.")
+@json_option
+@pass_front
+def run(front: Front, name: str, stream: bool, as_json: bool, **options: Any) -> int:
+    """Run a prompt and print the answer.
+
+    ctrl+c cancels the call; what came until then is stored.
+    """
+    if options["label"] and options["version"]:
+        raise click.UsageError("give --label or --version, not both")
+    if stream and as_json:
+        raise click.UsageError("give --stream or --json, not both")
+    with front.ledger() as ledger:
+        request, number = _request(ledger, name, options)
+        watch = _Watch(stream)
+        try:
+            result = asyncio.run(ledger.runs.run(request, watch))
+        except KeyboardInterrupt:
+            return _interrupted(watch.result)
+    return _report(result, number, name, stream, as_json)
+
+
+class _Watch:
+    """Prints an answer as it comes when that is wanted, and keeps how the run ended."""
+
+    def __init__(self, stream: bool) -> None:
+        self.stream = stream
+        self.result: RunResult | None = None
+
+    def __call__(self, event: RunEvent) -> None:
+        from ledger_tui.services.run_values import RunEnded, RunText, RunWaits
+
+        if isinstance(event, RunText) and self.stream:
+            output.piece(event.text)
+        elif isinstance(event, RunWaits):
+            output.say(f"◌ {event.reason}; trying again in {event.seconds:g} s")
+        elif isinstance(event, RunEnded):
+            self.result = event.result
+
+
+def _request(ledger: PromptLedger, name: str, options: dict[str, Any]) -> tuple[RunRequest, int]:
+    from ledger_tui.errors import NotFound
+    from ledger_tui.services.run_values import RunRequest
+
+    version = ledger.registry.version(name, options["label"] or options["version"])
+    content = ledger.registry.content(version.id)
+    variables: dict[str, Any] = {}
+    if options["inputs"]:
+        sets = {kept.name: kept.variables for kept in ledger.registry.input_sets(name)}
+        if options["inputs"] not in sets:
+            known = ", ".join(sets) or "none"
+            raise NotFound(f"{name} has no input set {options['inputs']}", remedy=f"It has: {known}.")
+        variables.update(sets[options["inputs"]])
+    variables.update(variables_of(options["var"]))
+    request = RunRequest(
+        content=content,
+        model=options["model"] or content.model or ledger.settings.default_model,
+        variables=variables,
+        prompt_name=name,
+        version_id=version.id,
+        params=params_of(options["param"]),
+        environment=options["environment"],
+        session_id=options["session"],
+        user_identifier=options["user"],
+        trace_id=options["trace_id"],
+        parent_span_id=options["parent_span_id"],
+        source="cli",
+    )
+    return request, version.number
+
+
+def _interrupted(result: RunResult | None) -> int:
+    output.say("")
+    if result is None:
+        output.say("⊘ Interrupted before anything was sent.")
+    else:
+        output.say(f"⊘ Cancelled. What came is stored: ledger-tui traces show {result.trace_id}")
+    return INTERRUPTED
+
+
+def _report(result: RunResult, number: int, name: str, stream: bool, as_json: bool) -> int:
+    from ledger_tui.services.executing import execute_result
+
+    if as_json:
+        output.document(execute_result(result, name, number))
+    elif not stream:
+        output.text(result.output)
+    elif not result.output.endswith("\n") and output.is_terminal(output.sys.stdout):
+        output.piece("\n")
+    if result.status == "failed":
+        output.complain(LedgerError(result.error, title=result.error_title, remedy=result.remedy))
+    if result.unsaved is not None:
+        output.complain(result.unsaved)
+    cost = "unpriced" if result.unpriced else money.show(result.cost_nusd)
+    glyph = shapes.STATUS_GLYPHS[result.status]
+    output.say(
+        f"{glyph} v{number} · {result.provider}/{result.model} · {shapes.tokens(result.tokens.total)} tokens · {cost} · "
+        f"{shapes.duration(result.latency_us)} · trace {result.trace_id}"
+    )
+    return DONE if result.status == "succeeded" and result.unsaved is None else FAILED

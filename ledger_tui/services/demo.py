@@ -1,0 +1,83 @@
+"""A filled workspace for first steps, made through the same services that people use, and the same every time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain import clock
+from ledger_tui.services.demo_prompts import PROMPTS, DemoPrompt
+from ledger_tui.services.demo_story import KnownVersion, World
+from ledger_tui.services.demo_traces import DAY_US, traces
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+
+SEED = 20_240_229
+RUNS = 10
+"""How many runs with the offline model there are besides the recorded traces."""
+_BATCH = 50
+
+
+def fill(ledger: PromptLedger, now_us: int | None = None) -> None:
+    """Fill an empty, prepared ledger with 13 prompts of 40 versions and 200 traces of the two weeks before ``now_us``.
+
+    Takes a few seconds. Stops the process's clock while it writes the past, so nothing else should use it meanwhile.
+    """
+    now_us = clock.now_us() if now_us is None else now_us
+    versions = {prompt.name: _save(ledger, prompt, now_us) for prompt in PROMPTS}
+    world = World(versions, ledger.templates.render, random.Random(SEED))
+    stories = traces(world, now_us)
+    for first in range(0, len(stories), _BATCH):
+        ledger.traces.record([span for spans in stories[first : first + _BATCH] for span in spans])
+    asyncio.run(_run(ledger, versions, now_us))
+
+
+def _save(ledger: PromptLedger, prompt: DemoPrompt, now_us: int) -> list[KnownVersion]:
+    """Save a prompt's versions at their moments, then its labels, tags and inputs."""
+    registry, known = ledger.registry, []
+    for edit, content in prompt.contents():
+        with clock.stopped(clock.from_us(now_us - int(edit.days_ago * DAY_US))):
+            saved = registry.save(
+                prompt.name, content, message=edit.message, author=edit.author, description=prompt.description
+            )
+            known.append(KnownVersion(saved.prompt.id, saved.version.id, clock.now_us(), content))
+    last = prompt.edits[-1].days_ago
+    with clock.stopped(clock.from_us(now_us - int(last * 0.9 * DAY_US))):
+        for label, number in prompt.labels.items():
+            registry.set_label(prompt.name, label, number)
+        if prompt.active is not None:
+            registry.restore(prompt.name, prompt.active)
+        registry.set_field(prompt.name, "tags", list(prompt.tags))
+        registry.set_field(prompt.name, "team", prompt.team)
+        for name, variables in prompt.inputs.items():
+            registry.keep_inputs(prompt.name, name, dict(variables))
+        if prompt.archived:
+            registry.set_field(prompt.name, "archived", True)
+    return known
+
+
+async def _run(ledger: PromptLedger, versions: dict[str, list[KnownVersion]], now_us: int) -> None:
+    """Real runs of prompts that have kept inputs, with the offline model; two of them fail as asked."""
+    from ledger_tui.services.run_values import RunRequest
+
+    ready = [(prompt, inputs) for prompt in PROMPTS for inputs in prompt.inputs.values()]
+    for number in range(RUNS):
+        prompt, inputs = ready[number % len(ready)]
+        version = versions[prompt.name][-1]
+        params = {"offline_delay_s": 0} | ({"offline_error": ("timeout", "cut")[number % 2]} if number in (3, 6) else {})
+        with clock.stopped(clock.from_us(now_us - (RUNS - number) * 2_700_000_000)):
+            await ledger.runs.run(
+                RunRequest(
+                    content=version.content,
+                    model="offline",
+                    variables=inputs,
+                    prompt_name=prompt.name,
+                    version_id=version.version_id,
+                    params=params,
+                    session_id="first steps",
+                    source="demo",
+                    retry_waits_s=(),
+                )
+            )
