@@ -127,6 +127,17 @@ class SpanTree:
     def _lines_by_key(self) -> dict[int, int]:
         return {key: line for line, key in enumerate(self._column(_KEY))}
 
+    def find(self, text: str) -> list[int]:
+        """Lines whose kind, name, model, status or id holds ``text``, in any case; none for an empty text."""
+        sought = text.strip().lower()
+        if not sought:
+            return []
+        return [
+            line
+            for line, row in enumerate(self.rows())
+            if sought in f"{row.kind} {row.name} {row.model or ''} {row.status} {row.span_id}".lower()
+        ]
+
     def _column(self, column: int) -> list[Any]:
         """One column in display order. Rows are read in the order they lie in memory: that is twice as fast."""
         return list(map(list(map(itemgetter(column), self._rows)).__getitem__, self._order))
