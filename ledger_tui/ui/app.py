@@ -107,6 +107,8 @@ class LedgerApp(App[None], inherit_bindings=False):
         self.shown_themes: dict[str, Theme] = {}
         """The themes that a person can choose, by name."""
         self.theme_mistakes: list[SettingsError] = []
+        self.crash: Exception | None = None
+        """The unexpected error that ended the app; whoever runs the app reports it."""
         self._take_themes()
         self.choose_theme(theme or ledger.settings.theme)
         install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
@@ -114,6 +116,14 @@ class LedgerApp(App[None], inherit_bindings=False):
     def get_driver_class(self) -> type[Driver]:
         """The platform's driver behind the second wall."""
         return guarded_driver(super().get_driver_class())
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End without Textual's traceback: it shows the values of variables, and those may be secrets."""
+        self._close_messages_no_wait()
 
     def on_mount(self) -> None:
         """Open the ledger while the first frame is painted."""
