@@ -138,6 +138,7 @@ def finish(database: Database, plan: RunPlan, span_key: int, result: RunResult, 
             error=": ".join(part for part in (result.error_title, result.error) if part) or None,
             input=None,
             output=result.output or _tool_calls(result),
+            flags=running.flags | result.flags,
             attributes={name: value for name, value in attributes.items() if value not in (None, {})},
         )
         telemetry.end_span(lean, span_key, ended)

@@ -62,6 +62,8 @@ class RunResult:
     error_title: str = ""
     error: str = ""
     remedy: str = ""
+    flags: int = 0
+    """``FLAG_CUT`` and ``FLAG_LOSSY`` of what is stored."""
     unsaved: LedgerError | None = None
     """Why the end of this run could not be stored; the answer is here and nowhere else."""
 

@@ -10,9 +10,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledger_tui.domain import clock, ids
-from ledger_tui.domain.calls import ChatMessage, Finished, ModelEvent, ModelRequest, ReasoningDelta, TextDelta, ToolCall
+from ledger_tui.domain.calls import (
+    ChatMessage,
+    Finished,
+    ModelEvent,
+    ModelRequest,
+    Provider,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+)
 from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.text import repaired
+from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
 from ledger_tui.services import run_record
 from ledger_tui.services.run_record import RunPlan
@@ -48,6 +58,7 @@ class _Answer:
     pieces: list[str] = field(default_factory=list)
     size: int = 0
     cut: bool = False
+    lossy: bool = False
     tool_calls: list[ToolCall] = field(default_factory=list)
     finished: Finished = field(default_factory=Finished)
     first_token_us: int | None = None
@@ -81,6 +92,7 @@ class RunService:
         settings: Settings,
         environment: str,
         device: Callable[[], str],
+        provider: Callable[[str], Provider] | None = None,
     ) -> None:
         self._database = database
         self._templates = templates
@@ -88,6 +100,7 @@ class RunService:
         self._settings = settings
         self._environment = environment
         self._device = device
+        self._provider = provider or models.provider
 
     async def run(self, request: RunRequest, on_event: RunListener | None = None) -> RunResult:
         """Render, send, stream and store one call.
@@ -131,7 +144,9 @@ class RunService:
         texts = subject.templates if isinstance(subject, PromptContent) else [message.text for message in subject]
         tokens = sum(estimate_tokens(text) for text in texts)
         name = self._models.resolve(model)
-        priced = price_call(name.provider, name.model, TokenUsage(input=tokens, output=0), clock.now_us())
+        usage = TokenUsage(input=tokens, output=0)
+        address = self._models.own_address(name.provider)
+        priced = price_call(name.provider, name.model, usage, clock.now_us(), base_url=address)
         return Estimate(tokens, None if priced is None else priced.nusd)
 
     def _plan(self, request: RunRequest) -> RunPlan:
@@ -158,7 +173,7 @@ class RunService:
     async def _attempt(self, plan: RunPlan, answer: _Answer, tell: RunListener) -> ProviderError | None:
         content = plan.request.content
         try:
-            provider = self._models.provider(plan.model.provider)
+            provider = self._provider(plan.model.provider)
             request = ModelRequest(
                 model=plan.model.model,
                 messages=plan.messages,
@@ -236,6 +251,7 @@ class RunService:
             finish_reason=finished.finish_reason,
             attempts=attempts,
             error_type=error_type,
+            flags=FLAG_CUT * answer.cut | FLAG_LOSSY * answer.lossy,
             error_title=error.title if error else "",
             error=error.cause if error else "",
             remedy=error.remedy if error else "",
@@ -247,13 +263,17 @@ class RunService:
         if finished.usage.total is None:
             return None
         names = dict.fromkeys(name for name in (finished.served_model, plan.model.model) if name)
-        prices = (price_call(plan.model.provider, name, finished.usage, plan.started_us) for name in names)
+        provider, at_us = plan.model.provider, plan.started_us
+        address = self._models.own_address(provider)
+        prices = (price_call(provider, name, finished.usage, at_us, base_url=address) for name in names)
         return next((price for price in prices if price is not None), None)
 
 
 def _take(event: ModelEvent, answer: _Answer, tell: RunListener) -> None:
     if isinstance(event, TextDelta):
-        text = repaired(event.text)[0].replace("\x00", "\ufffd")
+        text, was_broken = repaired(event.text)
+        answer.lossy = answer.lossy or was_broken or "\x00" in text
+        text = text.replace("\x00", "\ufffd")
         if kept := answer.add(text):
             tell(RunText(kept))
     elif isinstance(event, ReasoningDelta):

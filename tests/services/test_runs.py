@@ -8,14 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from ledger_tui import PromptLedger
+from ledger_tui.domain.calls import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.values import FLAG_LOSSY
 from ledger_tui.errors import DatabaseLocked, UndefinedVariable
 from ledger_tui.paths import Paths
 from ledger_tui.services.run_values import RunEnded, RunRequest, RunResult, RunStarted, RunText, RunWaits
+from ledger_tui.services.runs import RunService
 
 HELLO = PromptContent.of_text("Say hello to {{name}}", system="Be brief")
 
@@ -31,6 +34,25 @@ def request(**fields: object) -> RunRequest:
     values: dict[str, object] = {"content": HELLO, "model": "offline", "variables": {"name": "Ada"}, **fields}
     params = {"offline_delay_s": 0, **dict(values.pop("params", {}))}  # type: ignore[call-overload]
     return RunRequest(params=params, **values)  # type: ignore[arg-type]
+
+
+class Scripted:
+    """A provider that says what it was told to."""
+
+    name = "offline"
+
+    def __init__(self, events: list[ModelEvent]) -> None:
+        self._events = events
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        for event in self._events:
+            yield event
+
+    async def models(self) -> list[ModelInfo]:
+        return []
+
+    async def aclose(self) -> None:
+        return
 
 
 async def test_a_run_is_a_usage_an_execution_and_a_span(ledger: PromptLedger) -> None:
@@ -132,9 +154,19 @@ async def test_a_long_answer_is_cut_and_says_so(ledger: PromptLedger) -> None:
 
 async def test_broken_characters_of_an_answer_are_replaced(ledger: PromptLedger) -> None:
     """Lone surrogates and NULs of a provider are replaced at capture, so that the answer can be stored (B1, B2)."""
-    result = await ledger.runs.run(request(params={"offline_reply": "a\ud800b\x00c"}))
-    assert "\x00" not in result.output
-    assert result.output.encode()
+    runs = RunService(
+        ledger.database,
+        ledger.templates,
+        ledger.models,
+        settings=ledger.settings,
+        environment="test",
+        device=ledger.device,
+        provider=lambda name: Scripted([TextDelta("a\ud800b"), TextDelta("\x00c"), Finished(finish_reason="stop")]),
+    )
+    result = await runs.run(request())
+    assert result.output == "a\ufffdb\ufffdc"
+    (span,) = ledger.traces.spans(ledger.traces.trace(result.trace_id).key)
+    assert span.flags == FLAG_LOSSY
     assert ledger.traces.execution(result.execution_id).response == result.output
 
 
@@ -161,8 +193,10 @@ async def test_a_killed_process_leaves_no_run_that_runs_for_ever(ledger: PromptL
 import asyncio, sys
 from pathlib import Path
 from ledger_tui import PromptLedger
+from ledger_tui.domain.calls import Finished, ModelEvent, ModelInfo, ModelRequest, TextDelta
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.paths import Paths
+from ledger_tui.services.runs import RunService
 from ledger_tui.services.run_values import RunRequest, RunText
 async def main():
     ledger = PromptLedger(paths=Paths(Path(sys.argv[1]), Path(sys.argv[2])))
