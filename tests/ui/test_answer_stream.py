@@ -7,9 +7,6 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from rich.cells import cell_len
-from textual.app import App, ComposeResult
-
 from ledger_tui.domain.text import printable
 from ledger_tui.ui.widgets.answer_stream import AnswerStream
 from ledger_tui.ui.widgets.json_lines import json_lines, json_rows
@@ -17,9 +14,13 @@ from ledger_tui.ui.widgets.lines import Run, line_text, line_width, row_ends, wr
 from ledger_tui.ui.widgets.markdown_lines import MAX_MARKDOWN, rendered_lines
 from ledger_tui.ui.widgets.stream_text import GrowingRows, StreamText
 from ledger_tui.ui.widgets.text_pane import MAX_SHOWN, TextPane, kind_of, lay_out
+from rich.cells import cell_len
+from textual.app import App, ComposeResult
+
 from tests.ui.conftest import settle, until
 
-HOSTILE = "a\x1b]0;x\x07b\x9b31m\u202ec \u200d👩\u200d👧\ufe0f e" + "\u0301" * 30 + "\r\nnext\ttab 漢字 [/] [@click=app.quit]x[/]\x00"
+HOSTILE = "a\x1b]0;x\x07b\x9b31m\u202ec \u200d👩\u200d👧\ufe0f e" + "\u0301" * 30
+HOSTILE += "\r\nnext\ttab 漢字 [/] [@click=app.quit]x[/]\x00"
 
 
 def pieces(text: str, seed: int) -> Iterator[str]:
@@ -267,7 +268,7 @@ async def test_a_megabyte_on_one_line_is_only_wrapped_once() -> None:
         for _ in range(10):
             frames = answer.frames
             answer.append("x" * 100_000)
-            await until(lambda before=frames: answer.frames > before, pilot)
+            await until(lambda before=frames: answer.frames > before, pilot)  # type: ignore[misc]
         assert answer.row_count == -(-1_000_000 // answer.room)
         answer.rest()
         await settle(pilot)

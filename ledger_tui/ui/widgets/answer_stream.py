@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from textual.message import Message
-from textual.timer import Timer
 from textual.worker import get_current_worker
 
+from ledger_tui.ui.widgets.frames import turns
 from ledger_tui.ui.widgets.lines import Line
 from ledger_tui.ui.widgets.stream_text import GrowingRows, StreamText
 from ledger_tui.ui.widgets.text_pane import Kind, Layout, TextPane
 
-FRAME_S = 1 / 30
 _AT_ONCE = 20_000
 
 
@@ -45,7 +44,7 @@ class AnswerStream(TextPane):
         self._waiting: list[str] = []
         self._text = StreamText()
         self._growing = GrowingRows(1)
-        self._frame: Timer | None = None
+        self._asked = False
         self._relaying = False
 
     @property
@@ -70,14 +69,15 @@ class AnswerStream(TextPane):
             self.begin()
         self._pieces.append(piece)
         self._waiting.append(piece)
-        if self._frame is None:
-            self._frame = self.set_timer(FRAME_S, self._draw_frame)
+        if not self._asked:
+            self._asked = True
+            turns().ask(self)
 
     def rest(self, kind: Kind = "auto") -> None:
         """Nothing more comes: lay the answer out."""
         if not self.streaming:
             return
-        self._draw_frame()
+        self.draw_frame()
         self.streaming = False
         self.source, self.kind = "".join(self._pieces), kind
         self._pieces, self._waiting = [], []
@@ -115,18 +115,17 @@ class AnswerStream(TextPane):
         self._text, self._growing = text, growing
         self.set_rows(rows)
         self._keep_end(follows)
-        self._draw_frame()
+        self.draw_frame()
 
     @property
     def follows(self) -> bool:
         """Whether the end is in view and shall stay so."""
         return min(self.scroll_y, self.scroll_target_y) >= self.max_scroll_y
 
-    def _draw_frame(self) -> None:
-        if self._frame is not None:
-            self._frame.stop()
-            self._frame = None
-        if self._relaying or not self._waiting or self.room <= 0:
+    def draw_frame(self) -> None:
+        """Put what has come on the screen: this widget's turn."""
+        self._asked = False
+        if self._relaying or not self._waiting or self.room <= 0 or not self.is_attached:
             return
         shown = self._text.feed("".join(self._waiting))
         self._waiting.clear()

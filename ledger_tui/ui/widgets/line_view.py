@@ -148,9 +148,9 @@ class LineView(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         strip = self._strips.get(row)
         if strip is None or strip.cell_length != width:
-            strip = self._draw(row, width)
+            strip = self._draw(row, width).apply_offsets(0, row)
             self._strips[row] = strip
-        return strip.apply_offsets(0, row)
+        return strip
 
     def _draw(self, row: int, width: int) -> Strip:
         base = self._style(0)
