@@ -13,6 +13,8 @@ import pytest
 from ledger_tui.paths import Paths
 from ledger_tui.store.database import Database
 
+pytest_plugins = ["tests.servers.llama", "tests.servers.failures"]
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

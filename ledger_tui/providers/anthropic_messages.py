@@ -13,29 +13,18 @@ from ledger_tui.providers.wire import (
     Reader,
     ToolCalls,
     WireProvider,
+    body_of,
     count_of,
     function_of,
+    part_of,
     raw_of,
     schema_of,
-    sorted_params,
     text_event,
     text_of,
     told,
 )
 
 DEFAULT_MAX_TOKENS = 4096
-_NATIVE = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "stop_sequences",
-    "thinking",
-    "tool_choice",
-    "metadata",
-    "service_tier",
-    "output_config",
-)
 _RENAMED = {"max_completion_tokens": "max_tokens", "max_output_tokens": "max_tokens", "stop": "stop_sequences"}
 _DROPPED = ("seed", "frequency_penalty", "presence_penalty", "reasoning_effort")
 """The wire has no place for the first three; the effort goes inside ``output_config``."""
@@ -54,42 +43,36 @@ class AnthropicMessages(WireProvider):
     auth_header = "X-Api-Key"
     auth_prefix = ""
 
-    def _new_client(self, base_url: str, http_client: Any) -> Any:
-        from anthropic import AsyncAnthropic
+    path = "/v1/messages"
+    models_path = "/v1/models?limit=1000"
 
-        return AsyncAnthropic(
-            api_key=PLACEHOLDER_KEY, base_url=base_url.removesuffix("/v1"), max_retries=0, http_client=http_client
-        )
+    def _new_client(self, base_url: str, http_client: Any) -> tuple[Any, Any]:
+        from anthropic import AsyncAnthropic, AsyncStream
 
-    async def _ask(self, client: Any, request: ModelRequest) -> Any:
-        arguments, further = sorted_params(request.params, _RENAMED, _NATIVE, _DROPPED)
-        arguments.setdefault("max_tokens", DEFAULT_MAX_TOKENS)
-        if isinstance(arguments.get("stop_sequences"), str):
-            arguments["stop_sequences"] = [arguments["stop_sequences"]]
+        base_url = base_url.removesuffix("/v1")
+        client = AsyncAnthropic(api_key=PLACEHOLDER_KEY, base_url=base_url, max_retries=0, http_client=http_client)
+        return client, AsyncStream
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        body = body_of(request.params, _RENAMED, _DROPPED)
+        body.setdefault("max_tokens", DEFAULT_MAX_TOKENS)
+        if isinstance(body.get("stop_sequences"), str):
+            body["stop_sequences"] = [body["stop_sequences"]]
         if request.tools:
-            arguments["tools"] = [_tool(function_of(tool)) for tool in request.tools]
-        config = arguments.get("output_config")
+            body["tools"] = [_tool(function_of(tool)) for tool in request.tools]
+        config = body.get("output_config")
         config = dict(config) if isinstance(config, dict) else {}
         if request.params.get("reasoning_effort") is not None:
             config.setdefault("effort", request.params["reasoning_effort"])
         if request.response_schema is not None:
             config["format"] = {"type": "json_schema", "schema": schema_of(request.response_schema)["schema"]}
         if config:
-            arguments["output_config"] = config
+            body["output_config"] = config
         system, messages = _split(request.messages)
         if system:
-            arguments["system"] = system
-        return await client.messages.create(
-            model=request.model,
-            messages=messages,
-            stream=True,
-            extra_body=further or None,
-            timeout=self._timeout(request),
-            **arguments,
-        )
-
-    async def _list(self, client: Any) -> Any:
-        return await client.models.list(limit=1000)
+            body["system"] = system
+        body["messages"] = messages
+        return body
 
     def _reader(self) -> Reader:
         return _MessagesReader()
@@ -126,26 +109,26 @@ class _MessagesReader(Reader):
     def read(self, chunk: Any) -> Iterable[ModelEvent]:
         kind = text_of(chunk, "type")
         if kind == "message_start":
-            message = getattr(chunk, "message", None)
+            message = part_of(chunk, "message")
             self._model, self._id = text_of(message, "model"), text_of(message, "id")
-            self._take_usage(getattr(message, "usage", None))
+            self._take_usage(part_of(message, "usage"))
         elif kind == "content_block_start":
-            block = getattr(chunk, "content_block", None)
+            block = part_of(chunk, "content_block")
             if text_of(block, "type") == "tool_use":
                 self._tools.add(count_of(chunk, "index"), id=text_of(block, "id"), name=text_of(block, "name"))
-            yield from text_event(getattr(block, "text", None))
+            yield from text_event(part_of(block, "text"))
         elif kind == "content_block_delta":
-            yield from self._delta(count_of(chunk, "index"), getattr(chunk, "delta", None))
+            yield from self._delta(count_of(chunk, "index"), part_of(chunk, "delta"))
         elif kind == "message_delta":
-            self._stop_reason = text_of(getattr(chunk, "delta", None), "stop_reason") or self._stop_reason
-            self._take_usage(getattr(chunk, "usage", None))
+            self._stop_reason = text_of(part_of(chunk, "delta"), "stop_reason") or self._stop_reason
+            self._take_usage(part_of(chunk, "usage"))
         elif kind == "message_stop":
             self._over = True
 
     def _delta(self, index: int | None, delta: Any) -> Iterable[ModelEvent]:
         kind = text_of(delta, "type")
         if kind == "text_delta":
-            yield from text_event(getattr(delta, "text", None))
+            yield from text_event(part_of(delta, "text"))
         elif kind == "thinking_delta":
             thought = text_of(delta, "thinking")
             if thought:
@@ -156,13 +139,13 @@ class _MessagesReader(Reader):
     def _take_usage(self, usage: Any) -> None:
         """Counts are cumulative: the newest that is known wins."""
         for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"):
-            if getattr(usage, name, None) is not None:
+            if part_of(usage, name) is not None:
                 self._counts[name] = count_of(usage, name)
-        thinking = count_of(getattr(usage, "output_tokens_details", None), "thinking_tokens")
+        thinking = count_of(part_of(usage, "output_tokens_details"), "thinking_tokens")
         if thinking is not None:
             self._counts["thinking_tokens"] = thinking
         raw = raw_of(usage)
-        self._raw.update(raw if isinstance(raw, dict) else {})
+        self._raw.update(raw or {})
 
     def end(self) -> Iterable[ModelEvent]:
         if not self._over:

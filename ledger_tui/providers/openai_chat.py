@@ -13,65 +13,44 @@ from ledger_tui.providers.wire import (
     Reader,
     ToolCalls,
     WireProvider,
+    body_of,
     count_of,
     function_of,
+    list_of,
+    part_of,
     raw_of,
     schema_of,
-    sorted_params,
     text_event,
     text_of,
     told,
-)
-
-_NATIVE = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "reasoning_effort",
-    "tool_choice",
-    "parallel_tool_calls",
-    "logit_bias",
-    "response_format",
-    "service_tier",
-    "verbosity",
-    "user",
-    "n",
 )
 
 
 class OpenAIChat(WireProvider):
     """A server that speaks Chat Completions."""
 
-    def _new_client(self, base_url: str, http_client: Any) -> Any:
-        from openai import AsyncOpenAI
+    path = "/chat/completions"
 
-        return AsyncOpenAI(api_key=PLACEHOLDER_KEY, base_url=base_url, max_retries=0, http_client=http_client)
+    def _new_client(self, base_url: str, http_client: Any) -> tuple[Any, Any]:
+        from openai import AsyncOpenAI, AsyncStream
 
-    async def _ask(self, client: Any, request: ModelRequest) -> Any:
+        client = AsyncOpenAI(api_key=PLACEHOLDER_KEY, base_url=base_url, max_retries=0, http_client=http_client)
+        return client, AsyncStream
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
         limit = self.endpoint.max_tokens_name
         renamed = {"max_tokens": limit, "max_completion_tokens": limit, "max_output_tokens": limit}
-        arguments, further = sorted_params(request.params, renamed, _NATIVE)
+        body = body_of(request.params, renamed)
         if request.tools:
-            arguments["tools"] = [{"type": "function", "function": function_of(tool)} for tool in request.tools]
+            body["tools"] = [{"type": "function", "function": function_of(tool)} for tool in request.tools]
         if request.response_schema is not None:
-            arguments["response_format"] = {"type": "json_schema", "json_schema": schema_of(request.response_schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema_of(request.response_schema)}
         if self.endpoint.asks_usage:
-            arguments["stream_options"] = {"include_usage": True}
+            body["stream_options"] = {"include_usage": True}
         developer = "system" if self.endpoint.own_address or self.name != "openai" else "developer"
         roles = {"developer": developer}
-        return await client.chat.completions.create(
-            model=request.model,
-            messages=[{"role": roles.get(m.role, m.role), "content": m.text} for m in request.messages],
-            stream=True,
-            extra_body=further or None,
-            timeout=self._timeout(request),
-            **arguments,
-        )
+        body["messages"] = [{"role": roles.get(m.role, m.role), "content": m.text} for m in request.messages]
+        return body
 
     def _reader(self) -> Reader:
         return _ChatReader()
@@ -88,24 +67,22 @@ class _ChatReader(Reader):
     def read(self, chunk: Any) -> Iterable[ModelEvent]:
         self._model = text_of(chunk, "model") or self._model
         self._id = text_of(chunk, "id") or self._id
-        self._usage = getattr(chunk, "usage", None) or self._usage
-        choices = getattr(chunk, "choices", None)
-        for choice in choices if isinstance(choices, list) else []:
+        self._usage = part_of(chunk, "usage") or self._usage
+        for choice in list_of(chunk, "choices"):
             if count_of(choice, "index"):
                 continue
             self._finish_reason = text_of(choice, "finish_reason") or self._finish_reason
-            yield from self._delta(getattr(choice, "delta", None))
+            yield from self._delta(part_of(choice, "delta"))
 
     def _delta(self, delta: Any) -> Iterable[ModelEvent]:
         thought = text_of(delta, "reasoning_content") or text_of(delta, "reasoning")
         if thought:
             yield ReasoningDelta(thought)
-        yield from text_event(getattr(delta, "content", None))
-        yield from text_event(getattr(delta, "refusal", None))
-        calls = getattr(delta, "tool_calls", None)
-        for place, call in enumerate(calls if isinstance(calls, list) else []):
+        yield from text_event(part_of(delta, "content"))
+        yield from text_event(part_of(delta, "refusal"))
+        for place, call in enumerate(list_of(delta, "tool_calls")):
             index = count_of(call, "index")
-            function = getattr(call, "function", None)
+            function = part_of(call, "function")
             self._tools.add(
                 place if index is None else index,
                 id=text_of(call, "id"),
@@ -128,11 +105,11 @@ class _ChatReader(Reader):
 def chat_usage(usage: Any) -> TokenUsage:
     """Token classes of a Chat Completions usage; reasoning that is only in the total belongs to the output."""
     given, made, total = (count_of(usage, f"{name}_tokens") for name in ("prompt", "completion", "total"))
-    prompt = getattr(usage, "prompt_tokens_details", None)
+    prompt = part_of(usage, "prompt_tokens_details")
     cache_read = count_of(prompt, "cached_tokens")
     if cache_read is None:
         cache_read = count_of(usage, "prompt_cache_hit_tokens")
-    reasoning = count_of(getattr(usage, "completion_tokens_details", None), "reasoning_tokens")
+    reasoning = count_of(part_of(usage, "completion_tokens_details"), "reasoning_tokens")
     if given is not None and made is not None and total is not None and total > given + made:
         hidden = total - given - made
         made += hidden

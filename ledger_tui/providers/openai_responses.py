@@ -13,30 +13,19 @@ from ledger_tui.providers.openai_chat import OpenAIChat
 from ledger_tui.providers.secrets import scrub
 from ledger_tui.providers.wire import (
     Reader,
+    body_of,
     count_of,
     function_of,
+    list_of,
+    part_of,
     raw_of,
     schema_of,
-    sorted_params,
     split_system,
     text_event,
     text_of,
     told,
 )
 
-_NATIVE = (
-    "temperature",
-    "top_p",
-    "max_output_tokens",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning",
-    "service_tier",
-    "store",
-    "text",
-    "truncation",
-    "user",
-)
 _RENAMED = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 _DROPPED = ("stop", "seed", "frequency_penalty", "presence_penalty", "reasoning_effort")
 """The wire has no place for the first four; the effort goes inside ``reasoning``."""
@@ -48,27 +37,23 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 class OpenAIResponses(OpenAIChat):
     """A server that speaks Responses."""
 
-    async def _ask(self, client: Any, request: ModelRequest) -> Any:
-        arguments, further = sorted_params(request.params, _RENAMED, _NATIVE, _DROPPED)
-        arguments.setdefault("store", False)
+    path = "/responses"
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        body = body_of(request.params, _RENAMED, _DROPPED)
+        body.setdefault("store", False)
         if request.params.get("reasoning_effort") is not None:
-            arguments.setdefault("reasoning", {"effort": request.params["reasoning_effort"]})
+            body.setdefault("reasoning", {"effort": request.params["reasoning_effort"]})
         if request.tools:
-            arguments["tools"] = [{"type": "function", "strict": False, **function_of(tool)} for tool in request.tools]
+            body["tools"] = [{"type": "function", "strict": False, **function_of(tool)} for tool in request.tools]
         if request.response_schema is not None:
             described = {"type": "json_schema", **schema_of(request.response_schema)}
-            arguments["text"] = {**_mapping(arguments.get("text")), "format": described}
+            body["text"] = {**_mapping(body.get("text")), "format": described}
         instructions, messages = split_system(request.messages)
         if instructions:
-            arguments["instructions"] = instructions
-        return await client.responses.create(
-            model=request.model,
-            input=[{"role": message.role, "content": message.text} for message in messages],
-            stream=True,
-            extra_body=further or None,
-            timeout=self._timeout(request),
-            **arguments,
-        )
+            body["instructions"] = instructions
+        body["input"] = [{"role": message.role, "content": message.text} for message in messages]
+        return body
 
     def _reader(self) -> Reader:
         return _ResponsesReader()
@@ -87,7 +72,7 @@ class _ResponsesReader(Reader):
     def read(self, chunk: Any) -> Iterable[ModelEvent]:
         kind = text_of(chunk, "type")
         if kind in ("response.output_text.delta", "response.refusal.delta"):
-            for event in text_event(getattr(chunk, "delta", None)):
+            for event in text_event(part_of(chunk, "delta")):
                 self._spoke = True
                 yield event
         elif kind in _THOUGHTS:
@@ -95,11 +80,11 @@ class _ResponsesReader(Reader):
             if thought:
                 yield ReasoningDelta(thought)
         elif kind == "response.output_item.done":
-            self._take_tool(getattr(chunk, "item", None))
+            self._take_tool(part_of(chunk, "item"))
         elif kind in _ENDS:
-            self._last = getattr(chunk, "response", None)
+            self._last = part_of(chunk, "response")
             if kind == "response.failed":
-                raise _failure(getattr(self._last, "error", None))
+                raise _failure(part_of(self._last, "error"))
         elif kind == "error":
             raise _failure(chunk)
 
@@ -114,8 +99,8 @@ class _ResponsesReader(Reader):
             raise BadResponse("it was cut off before its end")
         yield from self._unsaid()
         yield from self._tools
-        usage = getattr(self._last, "usage", None)
-        reason = text_of(getattr(self._last, "incomplete_details", None), "reason")
+        usage = part_of(self._last, "usage")
+        reason = text_of(part_of(self._last, "incomplete_details"), "reason")
         yield Finished(
             usage=responses_usage(usage),
             finish_reason=_FINISH.get(reason, reason) or ("tool_calls" if self._tools else "stop"),
@@ -125,13 +110,11 @@ class _ResponsesReader(Reader):
 
     def _unsaid(self) -> Iterable[ModelEvent]:
         """What only the last event holds: some servers send no pieces."""
-        output = getattr(self._last, "output", None)
-        for item in output if isinstance(output, list) else []:
+        for item in list_of(self._last, "output"):
             self._take_tool(item)
-            parts = getattr(item, "content", None)
-            for part in parts if isinstance(parts, list) and not self._spoke else []:
+            for part in [] if self._spoke else list_of(item, "content"):
                 if text_of(part, "type") == "output_text":
-                    yield from text_event(getattr(part, "text", None))
+                    yield from text_event(part_of(part, "text"))
 
 
 def _failure(error: Any) -> Exception:
@@ -142,8 +125,8 @@ def _failure(error: Any) -> Exception:
 
 def responses_usage(usage: Any) -> TokenUsage:
     """Token classes of a Responses usage."""
-    given = getattr(usage, "input_tokens_details", None)
-    made = getattr(usage, "output_tokens_details", None)
+    given = part_of(usage, "input_tokens_details")
+    made = part_of(usage, "output_tokens_details")
     return TokenUsage(
         count_of(usage, "input_tokens"),
         count_of(given, "cached_tokens"),

@@ -68,6 +68,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     def _pinned(self, request: httpx2.Request, ip: IPAddress) -> httpx2.Request:
         kept = [(name, value) for name, value in request.headers.multi_items() if name.lower() in _PASSING_HEADERS]
+        timeout = {**request.extensions.get("timeout", {}), "connect": self._connect_timeout_s}
         default = self._address.port == (443 if self._address.scheme == "https" else 80)
         host = self._address.origin.rpartition(":")[0] if default else self._address.origin
         return httpx2.Request(
@@ -75,7 +76,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             request.url.copy_with(host=str(ip)),
             headers=[("Host", host), *kept, ("Accept-Encoding", "identity"), *self._key_headers.items()],
             stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": self._address.host},
+            extensions={**request.extensions, "sni_hostname": self._address.host, "timeout": timeout},
         )
 
     async def _resolve(self) -> list[IPAddress]:

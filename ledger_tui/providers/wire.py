@@ -40,6 +40,8 @@ class Reader(ABC):
 class WireProvider(ABC):
     """The door to one provider over one wire protocol; see ``domain.calls.Provider``."""
 
+    path: ClassVar[str]
+    models_path: ClassVar[str] = "/models"
     auth_header: ClassVar[str] = "Authorization"
     auth_prefix: ClassVar[str] = "Bearer "
 
@@ -51,6 +53,7 @@ class WireProvider(ABC):
         self._find_key = find_key
         self._connect_timeout_s = connect_timeout_s
         self._client: Any = None
+        self._stream_type: Any = None
         self._opening = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -88,7 +91,7 @@ class WireProvider(ABC):
         deadline = asyncio.get_running_loop().time() + max(30.0, self._connect_timeout_s)
         try:
             client = await _by(deadline, self._connected())
-            page = await _by(deadline, self._list(client))
+            page = await _by(deadline, client.get(self.models_path, cast_to=object))
             return self._listed(page)
         except Exception as error:
             failure = to_provider_error(error, self.name)
@@ -101,27 +104,38 @@ class WireProvider(ABC):
             await client.close()
 
     @abstractmethod
-    def _new_client(self, base_url: str, http_client: Any) -> Any:
-        """An SDK client without retries; called in a thread because imports and keyrings are slow."""
+    def _new_client(self, base_url: str, http_client: Any) -> tuple[Any, Any]:
+        """An SDK client without retries, and its type of streams; called in a thread because imports are slow."""
 
     @abstractmethod
-    async def _ask(self, client: Any, request: ModelRequest) -> Any:
-        """Send the request; returns the SDK's stream of chunks."""
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        """The request as the wire writes it."""
 
     @abstractmethod
     def _reader(self) -> Reader:
         """A reader for one answer."""
 
-    async def _list(self, client: Any) -> Any:
-        return await client.models.list()
+    async def _ask(self, client: Any, request: ModelRequest) -> Any:
+        """Send the request; returns the SDK's stream of chunks.
+
+        Chunks stay plain JSON: the SDKs' models differ from release to release and make numbers of texts.
+        """
+        return await client.post(
+            self.path,
+            cast_to=object,
+            body={"model": request.model, "stream": True, **self._body(request)},
+            options={"timeout": request.timeout_s},
+            stream=True,
+            stream_cls=self._stream_type[object],
+        )
 
     async def _connected(self) -> Any:
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._connect)
+                self._client, self._stream_type = await asyncio.to_thread(self._connect)
             return self._client
 
-    def _connect(self) -> Any:
+    def _connect(self) -> tuple[Any, Any]:
         address = self.endpoint.address()
         key = self._find_key()
         if key is None and self.endpoint.env_names and not address.is_local and not self.endpoint.own_address:
@@ -131,13 +145,8 @@ class WireProvider(ABC):
         headers = {} if key is None else {self.auth_header: f"{self.auth_prefix}{key.reveal()}"}
         return self._new_client(address.url, client_for(address, headers, self._connect_timeout_s))
 
-    def _timeout(self, request: ModelRequest) -> Any:
-        import httpx2
-
-        return httpx2.Timeout(request.timeout_s, connect=self._connect_timeout_s)
-
     def _listed(self, page: Any) -> list[ModelInfo]:
-        data = getattr(page, "data", None)
+        data = part_of(page, "data")
         if not isinstance(data, list):
             raise BadResponse("it sent no list of models")
         found: dict[str, ModelInfo] = {}
@@ -196,22 +205,17 @@ def _check_params(params: Mapping[str, Any]) -> None:
             raise RequestRefused(f"{name} is {value}", remedy="Give a finite number.")
 
 
-def sorted_params(
-    params: Mapping[str, Any], renamed: Mapping[str, str], native: Iterable[str], dropped: Iterable[str] = ()
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(arguments of the SDK's method, further fields of the body) for a request's parameters.
+def body_of(params: Mapping[str, Any], renamed: Mapping[str, str], dropped: Iterable[str] = ()) -> dict[str, Any]:
+    """The fields of the request's body that a request's parameters become; unknown ones go as they are.
 
-    Parameters set to None, those of the offline model and ``dropped`` ones are left out; unknown ones go as they are.
+    Left out are parameters set to None, those of the offline model, and ``dropped`` ones.
     """
-    arguments: dict[str, Any] = {}
-    further: dict[str, Any] = {}
-    known, left_out = set(native), set(dropped)
-    for name, value in params.items():
-        if value is None or name in left_out or name.startswith("offline_"):
-            continue
-        name = renamed.get(name, name)
-        (arguments if name in known else further)[name] = value
-    return arguments, further
+    left_out = set(dropped)
+    return {
+        renamed.get(name, name): value
+        for name, value in params.items()
+        if value is not None and name not in left_out and not name.startswith("offline_")
+    }
 
 
 def split_system(messages: Sequence[ChatMessage]) -> tuple[str, list[ChatMessage]]:
@@ -241,28 +245,34 @@ def schema_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": "answer", "schema": dict(schema)}
 
 
+def part_of(item: Any, name: str) -> Any:
+    """The field of a JSON object, None when it has none or is none."""
+    return item.get(name) if isinstance(item, Mapping) else None
+
+
+def list_of(item: Any, name: str) -> list[Any]:
+    """The field when it is a list, else an empty one."""
+    value = part_of(item, name)
+    return value if isinstance(value, list) else []
+
+
 def text_of(item: Any, name: str) -> str:
-    """The attribute when it is a text, else ''."""
-    value = getattr(item, name, None)
+    """The field when it is a text, else ''."""
+    value = part_of(item, name)
     return value if isinstance(value, str) else ""
 
 
 def count_of(item: Any, name: str) -> int | None:
-    """The attribute when it is a whole number that can count tokens, else None."""
-    value = getattr(item, name, None)
+    """The field when it is a whole number that can count tokens, else None."""
+    value = part_of(item, name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         return None
     return value
 
 
 def raw_of(usage: Any) -> Any:
-    """The usage as the provider sent it, as plain JSON; None when there is none or it is unreasonably large."""
-    try:
-        plain = usage.model_dump(mode="json", exclude_unset=True, warnings=False)
-        return plain if len(json.dumps(plain)) <= MAX_RAW_USAGE else None
-    except Exception:
-        # Whatever a server put there, an unreadable note is not worth an answer.
-        return None
+    """The usage as the provider sent it; None when it is no object or unreasonably large."""
+    return usage if isinstance(usage, Mapping) and len(json.dumps(usage)) <= MAX_RAW_USAGE else None
 
 
 def told(**facts: Any) -> dict[str, Any]:
@@ -274,9 +284,7 @@ def _context_of(item: Any) -> int | None:
     for name in ("context_length", "context_window", "max_input_tokens", "max_model_len", "max_context_length"):
         if count := count_of(item, name):
             return count
-    meta = getattr(item, "meta", None)
-    trained = meta.get("n_ctx_train") if isinstance(meta, Mapping) else None
-    return trained if isinstance(trained, int) and not isinstance(trained, bool) and trained > 0 else None
+    return count_of(part_of(item, "meta"), "n_ctx_train") or None
 
 
 class ToolCalls:
