@@ -115,10 +115,6 @@ class _Layout:
         self.heading = 0
         self.gap = False
 
-    def do_paragraph_open(self, token: Token) -> None:
-        """A paragraph of a tight list is hidden: no gap before it."""
-        self.gap = self.gap and not token.hidden
-
     def do_paragraph_close(self, token: Token) -> None:
         """A gap follows, but not in a tight list."""
         self.gap = not token.hidden

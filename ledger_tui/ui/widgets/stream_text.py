@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
-from ledger_tui.domain.text import printable
+from ledger_tui.domain.text import printable, repaired
 from ledger_tui.ui.widgets import lines
 from ledger_tui.ui.widgets.lines import Line, plain_line, row_ends
 
 _CONTEXT = 40
-_JOINERS = "\u200d\ufe0f"
+_UNDECIDED = "\u200d\ufe0e\ufe0f"
 
 
 class StreamText:
@@ -25,12 +25,13 @@ class StreamText:
     def feed(self, piece: str) -> str:
         """The printable characters that this piece adds."""
         text = self._held + piece
-        self._held = ""
-        if text and (text[-1] == "\r" or "\ud800" <= text[-1] <= "\udbff"):
-            text, self._held = text[:-1], text[-1]
-        if not text.isascii():
-            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        text = text.replace("\r\n", "\n")
+        size = len(text)
+        if size and (text[-1] == "\r" or "\ud800" <= text[-1] <= "\udbff"):
+            size -= 1
+        while size and text[size - 1] in _UNDECIDED:
+            size -= 1
+        text, self._held = text[:size], text[size:]
+        text = repaired(text)[0].replace("\r\n", "\n")
         before = printable(self._context)
         shown = printable(self._context + text)[len(before) :]
         self._context = _tail(self._context + text)
@@ -38,8 +39,8 @@ class StreamText:
 
     def end(self) -> str:
         """What was held back, once nothing more comes."""
-        held, self._held = self._held, ""
-        return printable("\ufffd" if held > "\r" else held)
+        held, self._held = repaired(self._held)[0], ""
+        return printable(self._context + held)[len(printable(self._context)) :]
 
 
 def _tail(text: str) -> str:
@@ -51,7 +52,7 @@ def _tail(text: str) -> str:
 
 
 def _continues(char: str) -> bool:
-    return char in _JOINERS or unicodedata.category(char) in ("Mn", "Me")
+    return char in _UNDECIDED or unicodedata.category(char) in ("Mn", "Me")
 
 
 class GrowingRows:

@@ -1,0 +1,78 @@
+"""The small texts around an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textual.content import Content
+from textual.style import Style
+
+from ledger_tui.domain import money
+from ledger_tui.errors import InputError
+from ledger_tui.services.run_values import Estimate
+from ledger_tui.ui.places.playground.answers import GLYPHS, Answer
+from ledger_tui.ui.safe import content
+
+
+def history_words(answers: Sequence[Answer], shown: int) -> Content:
+    """``‹ ✓1 ✗2 [✓3] ›``: the last answers, each to click on."""
+    first = max(0, min(shown - 3, len(answers) - 8))
+    parts: list[Content] = []
+    for index in range(first, min(len(answers), first + 8)):
+        mark = f"{GLYPHS.get(answers[index].status, '?')}{index + 1}"
+        look = Style(bold=True, reverse=True) if index == shown else Style()
+        parts.append(Content.styled(f" {mark} ", look + Style.from_meta({"answer": index})))
+    return Content.assemble("answers ", *parts)
+
+
+def problem_words(answer: Answer | None) -> Content:
+    """Title, cause and remedy of a failure."""
+    if answer is None or answer.problem is None:
+        return Content("")
+    title, cause, remedy = answer.problem
+    rows = [content(f"✗ {title}", "bold $error")]
+    rows += [content(cause[:600])] if cause else []
+    rows += [content(remedy, "$text-muted")] if remedy else []
+    return Content("\n").join(rows)
+
+
+def estimate_words(estimate: Estimate | None) -> Content:
+    """``~120 tokens in · ~$0.0003``: what a run would send."""
+    if estimate is None:
+        return Content("")
+    price = "unpriced" if estimate.cost_nusd is None else f"~{money.show(estimate.cost_nusd)} for the input"
+    return Content.styled(f"~{estimate.input_tokens:,} tokens in · {price}", "$text-muted")
+
+
+def params_words(params: Mapping[str, Any]) -> str:
+    """``temperature=0.2 max_tokens=300``, as ``read_params`` takes it."""
+    return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in params.items())
+
+
+def read_params(text: str) -> dict[str, Any]:
+    """Parameters from a JSON object or from ``key=value`` pairs; raises InputError."""
+    stripped = text.strip()
+    if stripped.startswith("{"):
+        try:
+            found = json.loads(stripped)
+        except ValueError as error:
+            raise InputError(f"not JSON: {error}", remedy='Example: {"temperature": 0.2}') from None
+        if not isinstance(found, dict):
+            raise InputError("not a JSON object")
+        return found
+    params: dict[str, Any] = {}
+    decoder = json.JSONDecoder()
+    while stripped:
+        key, equals, rest = stripped.partition("=")
+        if not equals or not key.strip().replace("_", "").isalnum():
+            raise InputError(f"{stripped[:40]!r} is no key=value", remedy="Example: temperature=0.2 max_tokens=300")
+        try:
+            value, end = decoder.raw_decode(rest)
+        except ValueError:
+            value, _, tail = rest.partition(" ")
+            end = len(rest) - len(tail)
+        params[key.strip()] = value
+        stripped = rest[end:].strip()
+    return params
