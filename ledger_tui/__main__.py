@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ledger_tui import __version__
 from ledger_tui.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def _terminal_refusal() -> LedgerError | None:
         except (AttributeError, ValueError):
             terminal = False
         if not terminal:
-            return LedgerError(f"standard {name} is not a terminal", title="The workstation needs a terminal", remedy=remedy)
+            return LedgerError(
+                f"standard {name} is not a terminal", title="The workstation needs a terminal", remedy=remedy
+            )
     kind = os.environ.get("TERM", "")
     if kind in ("", "dumb", "unknown"):
         cause = f"TERM is {kind!r}, which can only show lines" if kind else "TERM is not set"
@@ -129,7 +132,7 @@ def _unexpected(error: BaseException, ledger: PromptLedger | None) -> int:
 
         traceback.print_exception(error)
         return FAILED
-    file = note_crash((ledger.paths if ledger else default_paths()).data, error)
+    file = note_crash((ledger.paths if ledger else default_paths()).data, error, __version__)
     where = f"The details are in {file}." if file else "The details could not be written; LEDGER_DEBUG=1 shows them."
     complain(LedgerError(f"{type(error).__name__} (a mistake of ours)", title="Something broke", remedy=where))
     return FAILED

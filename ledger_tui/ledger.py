@@ -179,9 +179,9 @@ class PromptLedger:
         options: version, label, model, params, trace_id, parent_span_id, span_name, span_kind, environment,
         session_id, user_identifier, metadata. Raises NotFound, TemplateError, StoreError before anything is sent.
         """
-        from ledger_tui.services.executing import wait_for
+        from ledger_tui.services.executing import closing, wait_for
 
-        return wait_for(self.aexecute(name, variables, **options))
+        return wait_for(closing(self, self.aexecute(name, variables, **options)))
 
     async def aexecute(self, name: str, variables: Mapping[str, Any] | None = None, **options: Any) -> ExecuteResult:
         """``execute`` for code that runs in an event loop; cancelling the task cancels the call and stores what came."""

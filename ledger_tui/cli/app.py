@@ -50,7 +50,9 @@ class LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 a check did not hold, 130 interrupted.",
 )
 @click.option("--database-url", metavar="URL", help="A SQLite file or postgresql:// address; else LEDGER_DATABASE_URL.")
-@click.option("--environment", metavar="NAME", help="Environment that runs are recorded under; else LEDGER_ENVIRONMENT.")
+@click.option(
+    "--environment", metavar="NAME", help="Environment that runs are recorded under; else LEDGER_ENVIRONMENT."
+)
 @click.option("--theme", metavar="NAME", help="Colour theme of the workstation; else LEDGER_THEME.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context

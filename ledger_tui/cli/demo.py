@@ -21,7 +21,9 @@ DATABASE = "demo.db"
 
 @click.command()
 @click.option("--no-open", is_flag=True, help="Fill it, print where its database is and keep it.")
-@click.option("--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="Make it in this new or empty folder and keep it.")
+@click.option(
+    "--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="Make it in this new or empty folder and keep it."
+)
 @pass_front
 def demo(front: Front, no_open: bool, keep: Path | None) -> int:
     """Open a throw-away workspace with prompts, versions and traces in it.
@@ -67,7 +69,9 @@ def _folder(keep: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="ledger-demo-"))
     keep = keep.absolute()
     if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise InputError(f"{keep} is there and not empty", remedy="Name a new folder.", title="The demo needs a new folder")
+        raise InputError(
+            f"{keep} is there and not empty", remedy="Name a new folder.", title="The demo needs a new folder"
+        )
     keep.mkdir(parents=True, exist_ok=True)
     keep.chmod(0o700)
     return keep

@@ -9,6 +9,7 @@ import click
 
 from ledger_tui.cli import output
 from ledger_tui.cli.front import Front, json_option, pass_front
+from ledger_tui.errors import LedgerError
 
 MAX_KEY = 4_096
 
@@ -20,13 +21,23 @@ MAX_KEY = 4_096
 @pass_front
 def models(front: Front, provider: str | None, refresh: bool, as_json: bool) -> None:
     """List the models that can be called now."""
+    from ledger_tui.services.executing import closing
+
     with front.ledger() as ledger:
         if refresh:
-            asyncio.run(ledger.models.refresh(provider))
+            asyncio.run(closing(ledger, ledger.models.refresh(provider)))
+            for name, error in ledger.models.refresh_errors.items():
+                output.say(f"✗ {name}: {error}")
         found = [one for one in ledger.models.choices() if provider in (None, one.provider)]
     if as_json:
         shown = [
-            {"name": m.name, "provider": m.provider, "model": m.model, "title": m.title, "context_tokens": m.context_tokens}
+            {
+                "name": m.name,
+                "provider": m.provider,
+                "model": m.model,
+                "title": m.title,
+                "context_tokens": m.context_tokens,
+            }
             for m in found
         ]
         output.document({"models": shown})
@@ -58,16 +69,20 @@ def list_keys(front: Front, as_json: bool) -> None:
 @pass_front
 def set_key(front: Front, provider: str) -> None:
     """Keep a provider's key in the system's keyring."""
-    if sys.stdin.isatty():
-        secret = click.prompt(f"Key for {provider}", hide_input=True, err=True)
-    else:
-        secret = sys.stdin.readline(MAX_KEY)
-    secret = secret.strip()
+    asked = sys.stdin.isatty()
+    given = click.prompt(f"Key for {provider}", hide_input=True, err=True) if asked else sys.stdin.readline(MAX_KEY)
+    secret = given.strip()
     if not secret:
         raise click.UsageError("the key is empty")
     with front.make_ledger() as ledger:
-        ledger.models.set_key(provider, secret)
-    output.say(f"The key for {provider} is kept.")
+        where = ledger.models.set_key(provider, secret)
+    if where == "memory":
+        raise LedgerError(
+            "this system has no keyring that can be trusted",
+            title=f"The key for {provider} was not kept",
+            remedy="Set it in the environment instead, or in a file named by <NAME>_API_KEY_FILE.",
+        )
+    output.say(f"The key for {provider} is kept in the {where}.")
 
 
 @keys.command()
@@ -76,5 +91,5 @@ def set_key(front: Front, provider: str) -> None:
 def forget(front: Front, provider: str) -> None:
     """Forget a provider's key that was kept in the keyring."""
     with front.make_ledger() as ledger:
-        ledger.models.forget_key(provider)
-    output.say(f"The key for {provider} is forgotten.")
+        forgotten = ledger.models.forget_key(provider)
+    output.say(f"The key for {provider} is forgotten." if forgotten else f"There was no kept key for {provider}.")

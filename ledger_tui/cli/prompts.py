@@ -142,7 +142,9 @@ def diff(front: Front, name: str, old: str, new: str | None, exit_code: bool, as
             for section in found.sections
             if section.kind != "same"
         ]
-        output.document({"name": name, "old": before.number, "new": after.number, "same": found.same, "sections": sections})
+        output.document(
+            {"name": name, "old": before.number, "new": after.number, "same": found.same, "sections": sections}
+        )
     else:
         output.say(f"{name} v{before.number} → v{after.number}: +{found.added} −{found.removed} lines")
         for section in found.sections:
@@ -156,7 +158,9 @@ def diff(front: Front, name: str, old: str, new: str | None, exit_code: bool, as
 
 @prompts.command()
 @click.argument("name")
-@click.option("--file", "file", metavar="FILE", required=True, help="The text, or a .json file as 'show --json' has in 'content'.")
+@click.option(
+    "--file", "file", metavar="FILE", required=True, help="The text, or a .json file as 'show --json' has in 'content'."
+)
 @click.option("--system", metavar="FILE", help="A file with the system message.")
 @click.option("--message", "-m", default="", help="Why this version was written.")
 @click.option("--description", help="What the prompt is for.")
@@ -166,7 +170,7 @@ def diff(front: Front, name: str, old: str, new: str | None, exit_code: bool, as
 @click.option("--no-activate", is_flag=True, help="Leave the active version as it is.")
 @json_option
 @pass_front
-def save(front: Front, name: str, file: str, system: str | None, as_json: bool, **options: Any) -> None:
+def save(front: Front, /, name: str, file: str, system: str | None, as_json: bool, **options: Any) -> None:
     """Save a version. Content that exists makes no new one.
 
     A text file becomes the last user message; other messages, model and parameters stay as in the active version.
@@ -190,7 +194,13 @@ def save(front: Front, name: str, file: str, system: str | None, as_json: bool, 
     if as_json:
         output.document(saved_prompt(saved) | {"created": saved.created, "moved": saved.moved})
         return
-    what = "saved" if saved.created else "is that content already, now active" if saved.moved else "is that content already"
+    what = (
+        "saved"
+        if saved.created
+        else "is that content already, now active"
+        if saved.moved
+        else "is that content already"
+    )
     output.say(f"{name} v{saved.version.number} ({saved.version.short_hash}) {what}")
 
 

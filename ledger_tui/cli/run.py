@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from ledger_tui.cli import output, shapes
 from ledger_tui.cli.front import DONE, FAILED, INTERRUPTED, Front, json_option, pass_front
 from ledger_tui.cli.given import params_of, variables_of
 from ledger_tui.domain import money
+from ledger_tui.domain.calls import ModelName
 from ledger_tui.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--var", multiple=True, metavar="K=V", help="A variable: k=text, k=@file, k=@- (standard input), k:=JSON.")
+@click.option(
+    "--var", multiple=True, metavar="K=V", help="A variable: k=text, k=@file, k=@- (standard input), k:=JSON."
+)
 @click.option("--inputs", metavar="SET", help="Start from a kept input set of the prompt.")
 @click.option("--model", metavar="PROVIDER/MODEL", help="Else the version's own, else the setting default_model.")
 @click.option("--version", metavar="REF", help="Number or hash prefix; else the active version.")
 @click.option("--label", metavar="LABEL", help="The version that this label points to.")
-@click.option("--param", multiple=True, metavar="K=V", help="A parameter, e.g. temperature=0.2; wins over the version's.")
+@click.option(
+    "--param", multiple=True, metavar="K=V", help="A parameter, e.g. temperature=0.2; wins over the version's."
+)
 @click.option("--stream", is_flag=True, help="Print the answer as it comes.")
 @click.option("--environment", metavar="NAME", help="Environment to record the run under.")
 @click.option("--session", metavar="ID", help="Session id to record.")
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--parent-span-id", metavar="ID", help="The step of that trace to hang it on.")
 @json_option
 @pass_front
-def run(front: Front, name: str, stream: bool, as_json: bool, **options: Any) -> int:
+def run(front: Front, /, name: str, stream: bool, as_json: bool, **options: Any) -> int:
     """Run a prompt and print the answer.
 
     ctrl+c cancels the call; what came until then is stored.
@@ -43,11 +49,13 @@ def run(front: Front, name: str, stream: bool, as_json: bool, **options: Any) ->
         raise click.UsageError("give --label or --version, not both")
     if stream and as_json:
         raise click.UsageError("give --stream or --json, not both")
+    from ledger_tui.services.executing import closing
+
     with front.ledger() as ledger:
         request, number = _request(ledger, name, options)
         watch = _Watch(stream)
         try:
-            result = asyncio.run(ledger.runs.run(request, watch))
+            result = asyncio.run(closing(ledger, ledger.runs.run(request, watch)))
         except KeyboardInterrupt:
             return _interrupted(watch.result)
     return _report(result, number, name, stream, as_json)
@@ -118,7 +126,7 @@ def _report(result: RunResult, number: int, name: str, stream: bool, as_json: bo
         output.document(execute_result(result, name, number))
     elif not stream:
         output.text(result.output)
-    elif not result.output.endswith("\n") and output.is_terminal(output.sys.stdout):
+    elif not result.output.endswith("\n") and output.is_terminal(sys.stdout):
         output.piece("\n")
     if result.status == "failed":
         output.complain(LedgerError(result.error, title=result.error_title, remedy=result.remedy))
@@ -127,7 +135,7 @@ def _report(result: RunResult, number: int, name: str, stream: bool, as_json: bo
     cost = "unpriced" if result.unpriced else money.show(result.cost_nusd)
     glyph = shapes.STATUS_GLYPHS[result.status]
     output.say(
-        f"{glyph} v{number} · {result.provider}/{result.model} · {shapes.tokens(result.tokens.total)} tokens · {cost} · "
+        f"{glyph} v{number} · {ModelName(result.provider, result.model)} · {shapes.tokens(result.tokens.total)} tokens · {cost} · "
         f"{shapes.duration(result.latency_us)} · trace {result.trace_id}"
     )
     return DONE if result.status == "succeeded" and result.unsaved is None else FAILED

@@ -36,7 +36,9 @@ def list_traces(front: Front, filter_words: tuple[str, ...], limit: int, cursor:
     with front.ledger() as ledger:
         page = ledger.traces.page(" ".join(filter_words), cursor=cursor, limit=limit)
     if as_json:
-        output.document({"traces": [trace_info(row) | _where(row) for row in page.rows], "next_cursor": page.next_cursor})
+        output.document(
+            {"traces": [trace_info(row) | _where(row) for row in page.rows], "next_cursor": page.next_cursor}
+        )
         return
     cells = [
         [

@@ -19,15 +19,14 @@ def debugging() -> bool:
     return os.environ.get("LEDGER_DEBUG", "") not in ("", "0")
 
 
-def note_crash(folder: Path, error: BaseException) -> Path | None:
+def note_crash(folder: Path, error: BaseException, version: str) -> Path | None:
     """Append what happened to the private log in ``folder`` and return its path, None when it cannot be written.
 
-    Written are the version, the error and the lines of code it passed; never the values of variables.
+    Written are the program's ``version``, the error and the lines of code it passed; never the values of variables.
     """
-    from ledger_tui import __version__
     from ledger_tui.providers.secrets import scrub
 
-    where = f"ledger-tui {__version__} · Python {platform.python_version()} · {sys.platform}"
+    where = f"ledger-tui {version} · Python {platform.python_version()} · {sys.platform}"
     lines = "".join(traceback.format_exception(error))
     entry = f"── {clock.now().isoformat(timespec='seconds')} · {where}\n{scrub(lines)}\n"
     file = folder / NAME

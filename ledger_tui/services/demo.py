@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock
-from ledger_tui.services.demo_prompts import PROMPTS, DemoPrompt
+from ledger_tui.services import demo_customers, demo_developers
+from ledger_tui.services.demo_prompts import DemoPrompt
 from ledger_tui.services.demo_story import KnownVersion, World
 from ledger_tui.services.demo_traces import DAY_US, traces
+from ledger_tui.services.executing import Workspace, closing
 
-if TYPE_CHECKING:
-    from ledger_tui.ledger import PromptLedger
-
+PROMPTS = (*demo_customers.PROMPTS, *demo_developers.PROMPTS)
 SEED = 20_240_229
 RUNS = 10
 """How many runs with the offline model there are besides the recorded traces."""
 _BATCH = 50
 
 
-def fill(ledger: PromptLedger, now_us: int | None = None) -> None:
+def fill(ledger: Workspace, now_us: int | None = None) -> None:
     """Fill an empty, prepared ledger with 13 prompts of 40 versions and 200 traces of the two weeks before ``now_us``.
 
     Takes a few seconds. Stops the process's clock while it writes the past, so nothing else should use it meanwhile.
@@ -31,10 +30,10 @@ def fill(ledger: PromptLedger, now_us: int | None = None) -> None:
     stories = traces(world, now_us)
     for first in range(0, len(stories), _BATCH):
         ledger.traces.record([span for spans in stories[first : first + _BATCH] for span in spans])
-    asyncio.run(_run(ledger, versions, now_us))
+    asyncio.run(closing(ledger, _run(ledger, versions, now_us)))
 
 
-def _save(ledger: PromptLedger, prompt: DemoPrompt, now_us: int) -> list[KnownVersion]:
+def _save(ledger: Workspace, prompt: DemoPrompt, now_us: int) -> list[KnownVersion]:
     """Save a prompt's versions at their moments, then its labels, tags and inputs."""
     registry, known = ledger.registry, []
     for edit, content in prompt.contents():
@@ -58,7 +57,7 @@ def _save(ledger: PromptLedger, prompt: DemoPrompt, now_us: int) -> list[KnownVe
     return known
 
 
-async def _run(ledger: PromptLedger, versions: dict[str, list[KnownVersion]], now_us: int) -> None:
+async def _run(ledger: Workspace, versions: dict[str, list[KnownVersion]], now_us: int) -> None:
     """Real runs of prompts that have kept inputs, with the offline model; two of them fail as asked."""
     from ledger_tui.services.run_values import RunRequest
 
@@ -66,7 +65,9 @@ async def _run(ledger: PromptLedger, versions: dict[str, list[KnownVersion]], no
     for number in range(RUNS):
         prompt, inputs = ready[number % len(ready)]
         version = versions[prompt.name][-1]
-        params = {"offline_delay_s": 0} | ({"offline_error": ("timeout", "cut")[number % 2]} if number in (3, 6) else {})
+        params = {"offline_delay_s": 0} | (
+            {"offline_error": ("timeout", "cut")[number % 2]} if number in (3, 6) else {}
+        )
         with clock.stopped(clock.from_us(now_us - (RUNS - number) * 2_700_000_000)):
             await ledger.runs.run(
                 RunRequest(

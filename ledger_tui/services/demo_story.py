@@ -89,7 +89,9 @@ class Story:
             )
             self.spans.insert(place, _with(record, error=error, error_type=error_type))
 
-    def step(self, name: str, kind: str, ms: tuple[float, float], *, error_type: str = "", error: str = "", **facts: Any) -> None:
+    def step(
+        self, name: str, kind: str, ms: tuple[float, float], *, error_type: str = "", error: str = "", **facts: Any
+    ) -> None:
         """A step of its own, lasting between two numbers of milliseconds; with ``error_type`` it failed."""
         start_us = self.now_us
         self._pass(*ms)
@@ -173,7 +175,9 @@ class Story:
         around = self.rng.randint(*context)
         given = len(sent) // 4 + around
         read = int(around * cached) // 128 * 128
-        return TokenUsage(input=given, cache_read=read, cache_write=0, output=max(4, len(output) * 10 // 36), reasoning=0)
+        return TokenUsage(
+            input=given, cache_read=read, cache_write=0, output=max(4, len(output) * 10 // 36), reasoning=0
+        )
 
     def _record(
         self,

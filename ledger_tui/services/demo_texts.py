@@ -146,8 +146,14 @@ QUESTIONS: tuple[Question, ...] = (
         "How do I rotate the API key of the payment service?",
         ("rotate payment api key", "vault secrets rotation"),
         (
-            ("`vault write -f payments/rotate` makes a new key and keeps the old one for an hour.", "runbooks/payments.md"),
-            ("After a rotation restart the workers: `kubectl rollout restart deploy/payments-worker`.", "runbooks/payments.md"),
+            (
+                "`vault write -f payments/rotate` makes a new key and keeps the old one for an hour.",
+                "runbooks/payments.md",
+            ),
+            (
+                "After a rotation restart the workers: `kubectl rollout restart deploy/payments-worker`.",
+                "runbooks/payments.md",
+            ),
         ),
         "Rotate it in Vault and restart the workers.\n\n1. Make the new key [1]:\n   ```sh\n   vault write -f "
         "payments/rotate\n   ```\n2. Restart the workers within the hour that the old key stays valid [1][2]:\n   ```sh\n"
@@ -210,9 +216,10 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "web/src/cart.ts",
         "TypeScript",
-        "@@ -12,6 +12,8 @@ export async function checkout(cart: Cart) {\n+  const total = cart.items.reduce((s, i) => s + i.price, 0);\n"
+        "@@ -12,6 +12,8 @@ export async function checkout(cart: Cart) {\n+  const total = cart.items\n"
+        "+    .reduce((sum, item) => sum + item.price, 0);\n"
         "+  await pay(total);\n   cart.clear();",
-        "`medium · 13 · quantity is ignored · multiply i.price by i.quantity`",
+        "`medium · 13 · quantity is ignored · multiply item.price by item.quantity`",
     ),
     Change(
         "infra/worker.yaml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -66,7 +67,7 @@ def _support(story: Story, number: int) -> None:
     rng = story.rng
     ticket = rng.choice(texts.TICKETS)
     mail = {"subject": ticket.subject, "body": ticket.body, "from": ticket.customer}
-    sorted_as = f'{{"category": "{ticket.category}", "urgency": {ticket.urgency}, "needs_human": {str(ticket.needs_human).lower()}}}'
+    sorted_as = json.dumps({"category": ticket.category, "urgency": ticket.urgency, "needs_human": ticket.needs_human})
     with story.inside("support-agent", "agent", input=mail, output=ticket.reply, agent="support-agent"):
         story.step("pii_filter", "guardrail", (6, 20), input=ticket.body, output={"found": [], "passed": True})
         facts = {"company": texts.COMPANY, "subject": ticket.subject, "body": ticket.body}
@@ -78,10 +79,24 @@ def _support(story: Story, number: int) -> None:
             story.together(lambda: _order(story, ticket.customer, number), lambda: _articles(story, ticket))
         if ticket.needs_human:
             talk = {"conversation": ticket.body, "tier": "plus"}
-            story.call("support/escalation-summary", talk, f"- {ticket.customer}: {ticket.subject}\n- hand over to billing")
-            story.step("hand_over", "tool", (90, 240), input={"queue": "billing"}, output={"ticket": f"T-{rng.randint(8000, 9999)}"})
+            story.call(
+                "support/escalation-summary", talk, f"- {ticket.customer}: {ticket.subject}\n- hand over to billing"
+            )
+            story.step(
+                "hand_over",
+                "tool",
+                (90, 240),
+                input={"queue": "billing"},
+                output={"ticket": f"T-{rng.randint(8000, 9999)}"},
+            )
         _draft(story, ticket, number)
-        story.step("send_reply", "tool", (120, 400), input={"to": ticket.customer}, output={"sent": True, "id": f"m-{rng.getrandbits(24):06x}"})
+        story.step(
+            "send_reply",
+            "tool",
+            (120, 400),
+            input={"to": ticket.customer},
+            output={"sent": True, "id": f"m-{rng.getrandbits(24):06x}"},
+        )
 
 
 def _order(story: Story, customer: str, number: int) -> None:
@@ -94,7 +109,13 @@ def _order(story: Story, customer: str, number: int) -> None:
 def _articles(story: Story, ticket: texts.Ticket) -> None:
     found = [{"title": ticket.subject, "text": ticket.article, "score": round(story.rng.uniform(0.71, 0.94), 3)}]
     with story.inside("help_center", "retrieval", input=ticket.body, output=found):
-        story.step("embed", "embedding", (18, 60), input=ticket.body, attributes={"encoder": "bge-small-en-v1.5", "dimensions": 384})
+        story.step(
+            "embed",
+            "embedding",
+            (18, 60),
+            input=ticket.body,
+            attributes={"encoder": "bge-small-en-v1.5", "dimensions": 384},
+        )
         story.step("vector_search", "tool", (9, 40), input={"top_k": 4}, output=found)
 
 
@@ -126,21 +147,37 @@ def _handbook(story: Story, number: int) -> None:
             story.together(*searches)
             story.step("rerank", "tool", (30, 90), input={"candidates": 12}, output={"kept": len(passages)})
         if number % 19 == 4:
-            story.call("rag/answer", {"question": question.text, "passages": passages}, "", error_type="unavailable", error=texts.ERRORS["unavailable"])
+            story.call(
+                "rag/answer",
+                {"question": question.text, "passages": passages},
+                "",
+                error_type="unavailable",
+                error=texts.ERRORS["unavailable"],
+            )
             raise Failed("rag/answer: " + texts.ERRORS["unavailable"])
-        story.call("rag/answer", {"question": question.text, "passages": passages}, question.answer, context=(1_200, 3_800), cached=0.5)
+        story.call(
+            "rag/answer",
+            {"question": question.text, "passages": passages},
+            question.answer,
+            context=(1_200, 3_800),
+            cached=0.5,
+        )
         checked = {"sources": "\n".join(text for text, _ in question.passages), "answer": question.answer}
         verdict = '{"grounded": true, "unsupported": []}'
         if not question.grounded:
             verdict = '{"grounded": false, "unsupported": ["Dogs are welcome in Lisbon on Fridays"]}'
-        story.call("rag/grounding-check", checked, verdict, context=(80, 200), name="grounding_guardrail", kind="guardrail")
+        story.call(
+            "rag/grounding-check", checked, verdict, context=(80, 200), name="grounding_guardrail", kind="guardrail"
+        )
         if not question.grounded:
             story.fail("refuse_ungrounded", "guardrail", (1, 3), "guardrail", texts.ERRORS["guardrail"], input=verdict)
 
 
 def _search(story: Story, query: str, passages: Sequence[dict[str, str]]) -> None:
     with story.inside(f"search: {query}", "retrieval", input=query):
-        story.step("embed", "embedding", (15, 50), input=query, attributes={"encoder": "bge-small-en-v1.5", "dimensions": 384})
+        story.step(
+            "embed", "embedding", (15, 50), input=query, attributes={"encoder": "bge-small-en-v1.5", "dimensions": 384}
+        )
         hits = [{"source": p["source"], "score": round(story.rng.uniform(0.55, 0.93), 3)} for p in passages]
         story.step("vector_search", "tool", (8, 45), input={"query": query, "top_k": 4}, output=hits)
 
@@ -156,7 +193,9 @@ def _review(story: Story, number: int) -> None:
         with story.inside("review_files", "chain"):
             story.together(*(lambda change=change: _review_file(story, change) for change in changes))
         if number % 13 == 6:
-            story.fail("github.comment", "tool", (300, 600), "tool_error", "403: Resource not accessible by integration")
+            story.fail(
+                "github.comment", "tool", (300, 600), "tool_error", "403: Resource not accessible by integration"
+            )
         story.step("github.comment", "tool", (180, 500), output={"comments": len(changes)})
 
 
@@ -177,9 +216,17 @@ def _translate(story: Story, number: int) -> None:
         facts = {"language": language, "text": source, "address": "polite"}
         # The cheap model of one's own goes first; nobody prices it.
         if number % 3 == 0:
-            story.call("docs/translate", facts, target, model="ollama/llama3.1:8b", name="first draft", context=(10, 40))
+            story.call(
+                "docs/translate", facts, target, model="ollama/llama3.1:8b", name="first draft", context=(10, 40)
+            )
         story.call("docs/translate", facts, target, context=(40, 120))
-        story.step("check_links", "guardrail", (3, 12), input=target, output={"links": 0, "code_spans": target.count("`") // 2, "passed": True})
+        story.step(
+            "check_links",
+            "guardrail",
+            (3, 12),
+            input=target,
+            output={"links": 0, "code_spans": target.count("`") // 2, "passed": True},
+        )
 
 
 def _notes(story: Story, number: int) -> None:
@@ -196,9 +243,20 @@ def _evaluation(story: Story, number: int) -> None:
             question = texts.QUESTIONS[case % len(texts.QUESTIONS)]
             passages = [{"text": text, "source": source} for text, source in question.passages]
             with story.inside(f"case {case + 1:03d}", "chain", input=question.text):
-                story.call("rag/answer", {"question": question.text, "passages": passages}, question.answer, context=(300, 700), cached=0.5)
+                story.call(
+                    "rag/answer",
+                    {"question": question.text, "passages": passages},
+                    question.answer,
+                    context=(300, 700),
+                    cached=0.5,
+                )
                 wrong = not question.grounded
-                story.step("score", "guardrail", (1, 4), output={"passed": not wrong, "similarity": round(story.rng.uniform(0.62, 0.99), 3)})
+                story.step(
+                    "score",
+                    "guardrail",
+                    (1, 4),
+                    output={"passed": not wrong, "similarity": round(story.rng.uniform(0.62, 0.99), 3)},
+                )
 
 
 _WORKFLOWS: dict[str, Callable[[Story, int], None]] = {

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 from ledger_tui.domain import clock, money
 
 if TYPE_CHECKING:
-    from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.domain.content import PromptContent
+    from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.domain.values import TraceRow, VersionRow
+    from ledger_tui.services.models import ModelService
     from ledger_tui.services.registry import RegistryService, SaveResult
     from ledger_tui.services.run_values import RunResult
     from ledger_tui.services.runs import RunService
+    from ledger_tui.services.templates import TemplateService
+    from ledger_tui.services.traces import TraceService
     from ledger_tui.settings import Settings
 
 Result = TypeVar("Result")
@@ -118,7 +121,7 @@ class SpanInfo(TypedDict):
 
 
 class Workspace(Protocol):
-    """What running a prompt by its name needs of a ledger."""
+    """What of a ledger the services use that work with several others."""
 
     @property
     def registry(self) -> RegistryService: ...
@@ -127,12 +130,23 @@ class Workspace(Protocol):
     def runs(self) -> RunService: ...
 
     @property
+    def models(self) -> ModelService: ...
+
+    @property
+    def templates(self) -> TemplateService: ...
+
+    @property
+    def traces(self) -> TraceService: ...
+
+    @property
     def settings(self) -> Settings: ...
 
     def prepare(self) -> None: ...
 
 
-async def execute(ledger: Workspace, name: str, variables: Mapping[str, Any], options: Mapping[str, Any]) -> ExecuteResult:
+async def execute(
+    ledger: Workspace, name: str, variables: Mapping[str, Any], options: Mapping[str, Any]
+) -> ExecuteResult:
     """Run a prompt by name; ``version`` and ``label`` choose the version, other options are fields of a RunRequest."""
     from ledger_tui.services.run_values import RunRequest
 
@@ -270,6 +284,14 @@ def usd(nusd: int | None) -> Decimal | None:
 def milliseconds(duration_us: int | None) -> float | None:
     """Milliseconds of microseconds; None stays None."""
     return None if duration_us is None else duration_us / 1000
+
+
+async def closing(ledger: Workspace, work: Coroutine[Any, Any, Result]) -> Result:
+    """Await ``work`` in an event loop that ends after it, and close the connections that it opened."""
+    try:
+        return await work
+    finally:
+        await ledger.models.aclose()
 
 
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
