@@ -17,6 +17,7 @@ from ledger_tui.errors import TemplateError
 
 WALL_S = 3.0
 _START_S = 30.0
+_GRACE_S = 0.2
 _PASSED_ON = (
     "PATH",
     "SYSTEMROOT",
@@ -71,6 +72,10 @@ class RenderHelper:
                     return answers
                 except (OSError, EOFError, ValueError):
                     why = self._bury(late.is_set())
+                except BaseException:
+                    # An answer that nobody waits for would be taken for the next request's.
+                    self._bury(False)
+                    raise
                 finally:
                     timer.cancel()
                 if self._closed:
@@ -78,7 +83,7 @@ class RenderHelper:
                 self._start()
                 if why or last:
                     raise HelperDied(why or "the helper process ended twice without a reason", answers)
-        raise TemplateError("the workspace is being closed", title="Templates cannot be rendered any more")
+        raise _closed()
 
     def close(self) -> None:
         """End the process, also in the middle of a request."""
@@ -94,7 +99,7 @@ class RenderHelper:
         """The running process after it said that it is ready; starting is not counted as the request's time."""
         for _ in range(2):
             if self._closed:
-                break
+                raise _closed()
             if self._process is not None and self._process.poll() is not None:
                 self._bury(False)
             process = self._process or self._start()
@@ -111,23 +116,23 @@ class RenderHelper:
                 self._bury(late.is_set())
             finally:
                 timer.cancel()
-        raise TemplateError(
-            "the helper process does not start",
-            title="Templates cannot be rendered now",
-            remedy="Check that the machine has memory left, then try again.",
-        )
+        raise _closed() if self._closed else _not_started("it ended at once")
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._greeted = False
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-S", "-m", "ledger_tui.domain.render_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-S", "-m", "ledger_tui.domain.render_child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise _not_started(str(error)) from error
+        self._process = process
         self._finalizer.detach()
         self._finalizer = weakref.finalize(self, _end, process)
         return process
@@ -138,6 +143,9 @@ class RenderHelper:
         self._finalizer.detach()
         if process is None:
             return ""
+        with suppress(subprocess.TimeoutExpired):
+            # After the end of its pipe a process has its exit code a moment later.
+            process.wait(0 if self._closed else _GRACE_S)
         code = _end(process)
         if late:
             return f"it took longer than {WALL_S:g} s"
@@ -158,6 +166,18 @@ class RenderHelper:
             _close_pipes(process)
 
 
+def _closed() -> TemplateError:
+    return TemplateError("the workspace is being closed", title="Templates cannot be rendered any more")
+
+
+def _not_started(why: str) -> TemplateError:
+    return TemplateError(
+        f"the helper process does not start ({why})",
+        title="Templates cannot be rendered now",
+        remedy="Check that the machine has memory left, then try again.",
+    )
+
+
 def _timer(seconds: float, process: subprocess.Popen[bytes], late: threading.Event) -> threading.Timer:
     def end() -> None:
         late.set()
@@ -171,12 +191,8 @@ def _timer(seconds: float, process: subprocess.Popen[bytes], late: threading.Eve
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """Close the pipes, kill, and wait for the exit code (kept when it ended by itself)."""
+    """Kill unless it ended by itself, close the pipes, return the exit code."""
     code = process.poll()
-    if code is None:
-        # The pipe closes a moment before the exit code is there.
-        with suppress(subprocess.TimeoutExpired):
-            code = process.wait(0.05)
     if code is None:
         with suppress(OSError):
             process.kill()
