@@ -102,12 +102,14 @@ def _make_durable(path: Path) -> None:
 
 def keep_newest(folder: Path, pattern: str, count: int) -> None:
     """Delete all but the newest ``count`` copies whose name fits ``pattern``."""
+    sweep(folder)
     for old in by_age(folder, pattern)[count:]:
         old.unlink(missing_ok=True)
 
 
 def keep_days(folder: Path, pattern: str, count: int) -> None:
     """Keep all copies of the newest day and the newest of each of the ``count - 1`` days before that hold one."""
+    sweep(folder)
     days: list[str] = []
     for path in by_age(folder, pattern):
         day = _moment(path)[:8]
@@ -119,6 +121,13 @@ def keep_days(folder: Path, pattern: str, count: int) -> None:
             path.unlink(missing_ok=True)
         if len(days) > count:
             path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what copies that were killed more than a day ago left behind."""
+    for part in folder.glob(".*.part*"):
+        if clock.now_us() / 1_000_000 - part.stat().st_mtime > 86_400:
+            part.unlink(missing_ok=True)
 
 
 def by_age(folder: Path, pattern: str = "*.db") -> list[Path]:

@@ -210,7 +210,10 @@ def _integrity(database: Database) -> Iterator[Check]:
 def _quick_check(path: Path) -> list[str]:
     connection = sqlite.connect(path, mode="ro")
     try:
-        return [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
+        with translated():
+            return [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
+    except DatabaseDamaged as error:
+        return [error.cause]
     finally:
         connection.close()
 

@@ -22,10 +22,9 @@ from ledger_tui.errors import (
     StoreError,
 )
 
-_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _CONSTRAINT, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 19, 26
 PASSING = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, DatabaseDamaged)
 """Errors that say more than that a larger work failed because of them."""
-_UNIQUE, _PRIMARY_KEY, _ROWID = 2067, 1555, 2579
 _SQLITE: dict[int, type[StoreError]] = {
     _BUSY: DatabaseLocked,
     _LOCKED: DatabaseLocked,
@@ -84,6 +83,8 @@ def translate(error: BaseException) -> LedgerError | None:
         error = origin
     if isinstance(error, OSError):
         return _from_system(error)
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode to UTF-8"):
+        return DatabaseDamaged("it holds text that is no UTF-8")
     if type(error).__module__.partition(".")[0] not in _DRIVERS:
         return None
     code = getattr(error, "sqlite_errorcode", None)
@@ -103,9 +104,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _from_sqlite(code: int, text: str) -> LedgerError:
-    if code in (_UNIQUE, _PRIMARY_KEY, _ROWID):
-        return Conflict(text)
+    # pysqlite3 gives no extended codes, so the kind of constraint stands in the text alone.
     kind = code & 0xFF
+    if kind == _CONSTRAINT and text.startswith("UNIQUE"):
+        return Conflict(text)
     if kind in _SQLITE:
         return _SQLITE[kind](text)
     if kind in (_READONLY, _CANTOPEN):

@@ -132,6 +132,8 @@ def exclusive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)
         until = time.monotonic() + timeout_s
         while not _take(descriptor):
             if time.monotonic() > until:

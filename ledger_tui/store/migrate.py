@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ledger_tui.store.database import Database
 
 LOCK_NAME = "migrate.lock"
+SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(database: Database) -> None:
@@ -36,7 +37,7 @@ def migrate(database: Database) -> None:
 def config(connection: Connection) -> Config:
     """Alembic set up on an open transaction; needs no file beside the package."""
     made = Config()
-    made.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    made.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     made.attributes["connection"] = connection
     return made
 
