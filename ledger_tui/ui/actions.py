@@ -85,7 +85,13 @@ def here(screen: Screen[object]) -> list[Action]:
         known = found.get(binding.id)
         keys = (*known.keys, key) if known else (key,)
         found[binding.id] = Action(
-            binding.id, binding.description, active.tooltip or binding.tooltip, keys, binding.action, active.node, active.enabled
+            binding.id,
+            binding.description,
+            active.tooltip or binding.tooltip,
+            keys,
+            binding.action,
+            active.node,
+            active.enabled,
         )
     return list(found.values())
 
@@ -114,7 +120,9 @@ def _take(found: dict[str, KnownAction], cls: type[DOMNode], binding: Binding) -
     keys = known.default_keys if known else ()
     if binding.key not in keys:
         keys = (*keys, binding.key)
-    found[binding.id or ""] = KnownAction(binding.id or "", binding.description, binding.tooltip, keys, cls.__qualname__)
+    found[binding.id or ""] = KnownAction(
+        binding.id or "", binding.description, binding.tooltip, keys, cls.__qualname__
+    )
 
 
 def _classes(roots: Iterable[type[DOMNode]]) -> Iterator[type[DOMNode]]:

@@ -80,17 +80,32 @@ class LedgerApp(App[None], inherit_bindings=False):
     DEFAULT_MODE = "prompts"
     BINDINGS = [
         Binding("f1", "help", "Help", id="app.help", tooltip="Help for what has focus"),
-        Binding("ctrl+p", "palette", "Palette", id="app.palette", tooltip="Find an action, a prompt, a trace or a theme"),
+        Binding(
+            "ctrl+p", "palette", "Palette", id="app.palette", tooltip="Find an action, a prompt, a trace or a theme"
+        ),
         Binding("f2,1", "place('prompts')", "Prompts", show=False, id="app.prompts", tooltip="Go to the prompts"),
-        Binding("f3,2", "place('playground')", "Playground", show=False, id="app.playground", tooltip="Go to the playground"),
+        Binding(
+            "f3,2", "place('playground')", "Playground", show=False, id="app.playground", tooltip="Go to the playground"
+        ),
         Binding("f4,3", "place('traces')", "Traces", show=False, id="app.traces", tooltip="Go to the traces"),
         Binding("f5,4", "place('costs')", "Costs", show=False, id="app.costs", tooltip="Go to the costs"),
         Binding("f6,5", "place('settings')", "Settings", show=False, id="app.settings", tooltip="Go to the settings"),
         Binding("f8", "code", "Code", show=False, id="app.code", tooltip="The current action as Python, CLI and curl"),
-        Binding("f9", "zoom", "Zoom", show=False, id="app.zoom", tooltip="Let the focused pane fill the place, and back"),
-        Binding("y,ctrl+y", "copy_source", "Copy", show=False, id="app.copy", tooltip="Copy the source text of what is shown"),
+        Binding(
+            "f9", "zoom", "Zoom", show=False, id="app.zoom", tooltip="Let the focused pane fill the place, and back"
+        ),
+        Binding(
+            "y,ctrl+y",
+            "copy_source",
+            "Copy",
+            show=False,
+            id="app.copy",
+            tooltip="Copy the source text of what is shown",
+        ),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
-        Binding("ctrl+t", "themes", "Theme", show=False, id="app.themes", tooltip="Choose a theme, with a live preview"),
+        Binding(
+            "ctrl+t", "themes", "Theme", show=False, id="app.themes", tooltip="Choose a theme, with a live preview"
+        ),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
         Binding("ctrl+c", "hint_quit", show=False, system=True),
     ]
@@ -110,7 +125,8 @@ class LedgerApp(App[None], inherit_bindings=False):
         self.crash: Exception | None = None
         """The unexpected error that ended the app; whoever runs the app reports it."""
         self._take_themes()
-        self.choose_theme(theme or ledger.settings.theme)
+        self._given_theme = theme or ""
+        self.choose_theme(self.kept_theme)
         install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
 
     def get_driver_class(self) -> type[Driver]:
@@ -203,6 +219,16 @@ class LedgerApp(App[None], inherit_bindings=False):
         """Show a theme; an unknown name shows the default one."""
         self.theme = name if name in self.shown_themes else DEFAULT_THEME
 
+    @property
+    def kept_theme(self) -> str:
+        """The theme that counts when no preview is shown."""
+        return self._given_theme or self.ledger.settings.theme
+
+    @property
+    def keymap(self) -> dict[str, str]:
+        """Keys by action id, as far as a person changed them."""
+        return dict(self._keymap)
+
     def _theme_changed(self, _theme: Theme) -> None:
         install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
 
@@ -230,6 +256,7 @@ class LedgerApp(App[None], inherit_bindings=False):
         self.ledger.reload_settings()
         self.tell_mistakes(self.ledger.settings_problems)
         if self.ledger.settings.theme != theme:
+            self._given_theme = ""
             self.choose_theme(self.ledger.settings.theme)
         self.refresh_facts()
         self._tell_places("settings_changed")
@@ -238,7 +265,9 @@ class LedgerApp(App[None], inherit_bindings=False):
         """One toast for every mistake in a file of the person's."""
         for mistake in mistakes:
             where = f" ({mistake.file.rpartition('/')[2]}, line {mistake.line})" if mistake.line else ""
-            words = f"{mistake.cause}{'' if f'line {mistake.line}' in mistake.cause else where}. {mistake.remedy}".strip()
+            words = (
+                f"{mistake.cause}{'' if f'line {mistake.line}' in mistake.cause else where}. {mistake.remedy}".strip()
+            )
             self.notify(printable(words), title=printable(mistake.title), severity="warning", timeout=12, markup=False)
 
     # Going somewhere with a subject

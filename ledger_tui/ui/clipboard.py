@@ -25,7 +25,9 @@ def copy(app: App[Any], text: str, what: str = "") -> None:
     words = f"Copied {one_line(what, 60) + ': ' if what else ''}{count}"
     if size > COMMON_LIMIT:
         app.notify(
-            f"{words}. Many terminals take only 74 kB at once: paste and look at the end.", severity="warning", markup=False
+            f"{words}. Many terminals take only 74 kB at once: paste and look at the end.",
+            severity="warning",
+            markup=False,
         )
     else:
         app.notify(words + ".", timeout=2.5, markup=False)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.driver import Driver
 
-_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 _STAND_IN = "\ufffd"
 
 OUR_OSC = re.compile(r"\x1b\]52;c;[A-Za-z0-9+/=]*(?:\x07|\x1b\\)")
@@ -115,6 +117,8 @@ def _without_color(style: Style | None) -> Style | None:
 
 def install_filters(app: App[Any], filters: list[LineFilter], *, no_color: bool, ansi: bool) -> None:
     """Put the wall first, and the right way to lose colours for the theme; call it whenever the theme changes."""
-    kept: Iterable[LineFilter] = (one for one in filters if not isinstance(one, SafeText | Monochrome | NoColor | WithoutColor))
+    kept: Iterable[LineFilter] = (
+        one for one in filters if not isinstance(one, SafeText | Monochrome | NoColor | WithoutColor)
+    )
     last: list[LineFilter] = [WithoutColor() if ansi else Monochrome()] if no_color else []
     filters[:] = [SafeText(), *kept, *last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 
 from textual.screen import Screen
@@ -18,10 +19,15 @@ def help_of(screen: Screen[object]) -> str:
     start = screen.focused or screen
     texts: list[str] = []
     for node in start.ancestors_with_self:
-        words = inspect.cleandoc(str(getattr(node, "HELP", "") or ""))
+        words = joined(inspect.cleandoc(str(getattr(node, "HELP", "") or "")))
         if words and words not in texts:
             texts.append(words)
     return "\n\n".join([*texts, keys_table(here(screen))])
+
+
+def joined(text: str) -> str:
+    """Markdown whose paragraphs are one line each, so that they fill the width there is."""
+    return re.sub(r"(?<=\S)\n(?=[^\s|#>*+\-\d`])", " ", text)
 
 
 def keys_table(actions: Iterable[Action]) -> str:

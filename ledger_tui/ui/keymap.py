@@ -106,7 +106,9 @@ def write_keys(file: Path, action_id: str, keys: Sequence[str] | None) -> None:
             table[name] = ",".join(normal_key(key) for key in keys)
         _replace(file, tomlkit.dumps(document))
     except (TOMLKitError, ValueError, OSError) as error:
-        raise SettingsError(one_line(str(error)), file=str(file), title="The keymap was not written", remedy=REMEDY) from error
+        raise SettingsError(
+            one_line(str(error)), file=str(file), title="The keymap was not written", remedy=REMEDY
+        ) from error
 
 
 def _place_of(document: Any, action_id: str) -> tuple[Any, str]:

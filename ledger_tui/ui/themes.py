@@ -109,7 +109,9 @@ def theme_of(data: Mapping[str, Any], where: str, text: str = "") -> Theme:
     colors = _colors(data.get("colors"), refuse)
     variables = _variables(data.get("variables", {}), refuse)
     derived = {variable: colors.get(color, colors["primary"]) for variable, color in DERIVED_VARIABLES.items()}
-    return Theme(name=name, dark=data.get("dark", True), ansi=data.get("ansi", False), variables=derived | variables, **colors)
+    return Theme(
+        name=name, dark=data.get("dark", True), ansi=data.get("ansi", False), variables=derived | variables, **colors
+    )
 
 
 def _colors(given: Any, refuse: Any) -> dict[str, str]:

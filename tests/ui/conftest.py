@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
-
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.ui.app import LedgerApp
+from textual.pilot import Pilot
 
 Workstation = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
@@ -40,7 +39,9 @@ def workstation(ledger: PromptLedger) -> Workstation:
     """``async with workstation(place="traces", size=(80, 24)) as pilot:`` runs the app until it rests."""
 
     @asynccontextmanager
-    async def run(place: str = "prompts", size: tuple[int, int] = (160, 48), prepare: bool = True) -> AsyncIterator[Pilot[None]]:
+    async def run(
+        place: str = "prompts", size: tuple[int, int] = (160, 48), prepare: bool = True
+    ) -> AsyncIterator[Pilot[None]]:
         app = LedgerApp(ledger)
         async with app.run_test(size=size) as pilot:
             if prepare:

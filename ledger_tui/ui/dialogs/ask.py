@@ -83,7 +83,12 @@ class Choose(Dialog[Any]):
     """Asks for one of several values; the answer is None when it was cancelled."""
 
     def __init__(
-        self, title: str, choices: Sequence[tuple[Value, str | Content]], current: Value | None = None, *, text: str = ""
+        self,
+        title: str,
+        choices: Sequence[tuple[Value, str | Content]],
+        current: Value | None = None,
+        *,
+        text: str = "",
     ) -> None:
         """``choices`` are (value, label) pairs; labels may hold foreign text."""
         super().__init__(title, "enter choose · esc cancel")

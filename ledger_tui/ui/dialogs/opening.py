@@ -44,7 +44,7 @@ class OpeningFailed(Dialog[None]):
     """
 
     WIDE = True
-    DEFAULT_CSS = """
+    CSS = """
     OpeningFailed { background: $background; }
     OpeningFailed .dialog { border: round $error; border-title-color: $error; overflow-y: auto; }
     """
@@ -64,7 +64,11 @@ class OpeningFailed(Dialog[None]):
         if isinstance(error, LedgerError):
             title, cause, remedy = error.title, error.cause, error.remedy
         else:
-            title, cause, remedy = "Something went wrong", f"{type(error).__name__}: {error}", "Try again, or run the doctor."
+            title, cause, remedy = (
+                "Something went wrong",
+                f"{type(error).__name__}: {error}",
+                "Try again, or run the doctor.",
+            )
         yield Static(content(title, "bold"), classes="dialog-text")
         if cause:
             yield Static(content(cause), classes="dialog-text")

@@ -41,12 +41,16 @@ class Palette(Dialog[Entry | None]):
     """
 
     HELP = "Type parts of what you look for. Every word has to be found; letters may be left out."
-    WIDE = True
-    DEFAULT_CSS = """
+    CSS = """
     Palette { align: center top; }
     Palette .dialog { margin: 2 0 0 0; padding: 0 1; width: 84; }
     Palette Input { margin: 0 0 1 0; }
     Palette OptionList { height: auto; max-height: 22; }
+    Palette OptionList > .option-list--option-highlighted {
+        background: $block-cursor-background;
+        color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style;
+    }
     """
     BINDINGS = [
         Binding("down", "move('cursor_down')", "Down", show=False, id="palette.down", tooltip="Next entry"),
@@ -64,7 +68,9 @@ class Palette(Dialog[Entry | None]):
 
     def compose_dialog(self) -> Iterable[Widget]:
         """The field and what it finds."""
-        yield Input(placeholder="Find an action, a prompt, a trace, a theme", compact=True, classes="bar", id="palette-text")
+        yield Input(
+            placeholder="Find an action, a prompt, a trace, a theme", compact=True, classes="bar", id="palette-text"
+        )
         yield OptionList(id="palette-list", compact=True, classes="dialog-list")
 
     def on_mount(self) -> None:
@@ -91,8 +97,10 @@ class Palette(Dialog[Entry | None]):
     def _show(self, text: str) -> None:
         self._found = find(text, self._entries, SHOWN)
         rows = self.query_one(OptionList)
-        room = max(30, min(80, self.app.size.width - 10))
-        rows.set_options([Option(_row(entry, room)) for entry in self._found] or [Option("Nothing is called that.", disabled=True)])
+        room = max(30, min(78, self.app.size.width * 94 // 100 - 6))
+        rows.set_options(
+            [Option(_row(entry, room)) for entry in self._found] or [Option("Nothing is called that.", disabled=True)]
+        )
         rows.highlighted = 0 if self._found else None
 
     def action_move(self, how: str) -> None:
@@ -138,7 +146,9 @@ def action_entries(screen: Screen[Any]) -> Iterable[Entry]:
             yield Entry.of(group_title(screen.PLACE), title, words, call)
     for action in here(screen):
         if action.enabled and action.id not in OWN_KEYS and not action.id.startswith("dialog."):
-            yield Entry.of(group_title(action.id), action.tooltip or action.title, action.shown_keys, _caller(screen, action))
+            yield Entry.of(
+                group_title(action.id), action.tooltip or action.title, action.shown_keys, _caller(screen, action)
+            )
 
 
 def _caller(screen: Screen[Any], action: Action) -> Callable[[], Any]:
@@ -160,7 +170,8 @@ def theme_entries(app: LedgerApp) -> Iterable[Entry]:
 def ledger_entries(app: LedgerApp) -> list[Entry]:
     """Prompts and recent traces; reads the ledger, so it runs in a thread."""
     entries = [
-        Entry.of("prompt", row.name, row.description, partial(app.open_prompt, row.name)) for row in app.ledger.registry.prompts()
+        Entry.of("prompt", row.name, row.description, partial(app.open_prompt, row.name))
+        for row in app.ledger.registry.prompts()
     ]
     for trace in app.ledger.traces.page(limit=RECENT_TRACES).rows:
         words = f"{trace.status}, {trace.span_count} spans, {trace.duration_us / 1e6:.1f} s"

@@ -1,0 +1,1 @@
+"""Costs: what was spent, by day and by model."""

@@ -1,0 +1,204 @@
+"""Costs: what was spent, by day and by model. Every sum says how many of its calls have no price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container, Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from ledger_tui.domain import money
+from ledger_tui.domain.values import CostRow
+from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.place import Place
+from ledger_tui.ui.widgets.row_table import Cell, RowTable
+
+PERIODS = (7, 30, 90)
+FIGURES = (">calls", ">failed", ">tokens in/out", ">cost", ">unpriced")
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The sums of one period."""
+
+    days: int
+    by_day: list[CostRow]
+    by_model: list[CostRow]
+
+
+def known_cost(row: CostRow) -> int | None:
+    """The priced part of a row, None when no call of it has a price."""
+    return row.cost_nusd if row.calls > row.unpriced else None
+
+
+def short_count(number: int) -> str:
+    """A count for a narrow column: 950, 12.3k, 195k, 2.1M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}" if number < 100 * size else f"{number // size}{letter}"
+    return str(number)
+
+
+def figures(row: CostRow) -> list[Cell]:
+    """The cells of ``FIGURES``; nothing unpriced and nothing failed stay quiet."""
+    return [
+        f"{row.calls:,}",
+        (f"✗ {row.errors:,}", "$error") if row.errors else "",
+        f"{short_count(row.input_tokens)}/{short_count(row.output_tokens)}",
+        money.show(known_cost(row)),
+        (f"⚠ {row.unpriced:,}", "$warning") if row.unpriced else "",
+    ]
+
+
+class CostsPlace(Place):
+    """Two tables over one period.
+
+    | Key(s) | Description |
+    | :- | :- |
+    | [ and ] | A shorter and a longer period. |
+    | r | Read the sums again. |
+    """
+
+    PLACE = "costs"
+    CSS_PATH = "costs.tcss"
+    HELP = """
+    # Costs
+    What finished calls to models cost, by day and by model, in US dollars. Days are UTC.
+
+    A call whose model has no known price is **unpriced**: it is counted under *unpriced* and never as $0, so a sum
+    with unpriced calls is the least that was spent. Failed calls that were charged count too.
+    """
+    BINDINGS = [
+        Binding("left_square_bracket", "period(-1)", "Shorter", id="costs.shorter", tooltip="Look at a shorter period"),
+        Binding("right_square_bracket", "period(1)", "Longer", id="costs.longer", tooltip="Look at a longer period"),
+        Binding("r", "reload", "Reload", id="costs.reload", tooltip="Read the sums again"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.days = 30
+        self._shown: Spending | None = None
+
+    def compose_place(self) -> ComposeResult:
+        """Period and sum, then the two tables, or what to do when nothing was spent."""
+        with Horizontal(id="costs-bar"):
+            for days in PERIODS:
+                yield Button(f"{days} d", tooltip=f"The last {days} days", id=f"days-{days}", compact=True)
+            yield Static("", id="costs-sum", markup=False)
+        with Container(id="costs-tables"):
+            with Vertical(classes="pane", id="by-day") as pane:
+                pane.border_title = "By day"
+                yield RowTable(id="day-table")
+            with Vertical(classes="pane", id="by-model") as pane:
+                pane.border_title = "By model"
+                yield RowTable(id="model-table")
+        yield Static(
+            Content.assemble(
+                "No call to a model in this period.\n\n",
+                ("f3", "bold $primary"),
+                "  run a prompt in the playground      ",
+                ("]", "bold $primary"),
+                "  look further back",
+            ),
+            id="costs-empty",
+            classes="empty",
+        )
+
+    def on_mount(self) -> None:
+        """Read the sums of the usual period."""
+        self.action_reload()
+
+    def on_screen_resume(self) -> None:
+        """Coming back shows what was spent meanwhile."""
+        if self._shown is not None:
+            self.action_reload()
+
+    def action_reload(self) -> None:
+        """Read the sums again."""
+        days = self.days
+        for period in PERIODS:
+            self.query_one(f"#days-{period}", Button).variant = "primary" if period == days else "default"
+        costs = self.ledger.costs
+        self.load(
+            lambda: Spending(days, costs.by_day(days), costs.by(("provider", "model"), days)), self._show, group="costs"
+        )
+
+    def action_period(self, step: int) -> None:
+        """The next longer or shorter period."""
+        at = PERIODS.index(self.days) + step
+        if 0 <= at < len(PERIODS):
+            self.days = PERIODS[at]
+            self.action_reload()
+
+    @on(Button.Pressed)
+    def _period_pressed(self, event: Button.Pressed) -> None:
+        self.days = int((event.button.id or "").removeprefix("days-"))
+        self.action_reload()
+
+    def _show(self, spending: Spending) -> None:
+        self._shown = spending
+        empty = not any(row.calls for row in spending.by_day)
+        focused = self.focused is not None and not isinstance(self.focused, Button)
+        self.query_one("#costs-tables").display = not empty
+        self.query_one("#costs-empty").display = empty
+        self.query_one("#costs-sum", Static).update(summary(spending.by_day))
+        days = sorted(spending.by_day, key=lambda row: row.key, reverse=True)
+        models = sorted(spending.by_model, key=lambda row: (-row.cost_nusd, row.key))
+        self._fill("#day-table", "day", days)
+        self._fill("#model-table", "model", models)
+        if not empty and not focused:
+            self.query_one("#day-table").focus()
+
+    def _fill(self, table: str, title: str, rows: Sequence[CostRow]) -> None:
+        cells = [("/".join(row.key), ["/".join(row.key), *figures(row)]) for row in rows]
+        self.query_one(table, RowTable).fill([title, *FIGURES], cells)
+        pane = self.query_one(table).parent
+        if isinstance(pane, Vertical):
+            pane.border_subtitle = f"{len(rows)} {title}{'' if len(rows) == 1 else 's'}" + (
+                "" if title == "model" else f" of {self.days}"
+            )
+
+    def code_subject(self) -> CodeSubject:
+        """The sums of this period from a program."""
+        python = "\n".join(
+            [
+                "from ledger_tui import PromptLedger",
+                "",
+                "with PromptLedger() as ledger:",
+                f'    for row in ledger.costs.by(("day", "model"), days={self.days}):',
+                "        print(*row.key, row.calls, row.cost_nusd / 1e9, row.unpriced)",
+            ]
+        )
+        return CodeSubject(python=python)
+
+    def copy_source(self) -> str | None:
+        """The table by day as tab-separated text."""
+        if self._shown is None:
+            return None
+        head = "day\tcalls\terrors\tinput_tokens\toutput_tokens\tcost_nano_usd\tunpriced"
+        rows = ["\t".join(map(str, (*row.key, row.calls, row.errors, row.input_tokens, row.output_tokens, row.cost_nusd, row.unpriced)))
+                for row in self._shown.by_day]  # fmt: skip
+        return "\n".join([head, *rows]) + "\n"
+
+
+def summary(rows: Sequence[CostRow]) -> Content:
+    """The period in one line: spent, calls, failures, and what has no price."""
+    calls, errors = sum(row.calls for row in rows), sum(row.errors for row in rows)
+    unpriced = sum(row.unpriced for row in rows)
+    spent = sum(row.cost_nusd for row in rows) if calls > unpriced else None
+    if not calls:
+        return Content("")
+    parts = [
+        Content.styled(money.show(spent, unpriced if spent is not None else 0), "bold"),
+        Content(f"{calls:,} call{'' if calls == 1 else 's'}"),
+    ]
+    if errors:
+        parts.append(Content.styled(f"✗ {errors:,} failed", "$error"))
+    if unpriced:
+        parts.append(Content.styled(f"⚠ {unpriced:,} unpriced", "$warning"))
+    return Content(" · ").join(parts)
