@@ -30,7 +30,7 @@ class Columns(NamedTuple):
 @lru_cache(maxsize=64)
 def columns_for(width: int) -> Columns:
     """Columns of a tree ``width`` cells wide: the name is never left out, the bar goes first."""
-    time, tokens, cost = 7, 6 if width >= 52 else 0, 10 if width >= 40 else 0
+    time, tokens, cost = 7, 6 if width >= 52 else 0, 11 if width >= 40 else 0
     rest = width - sum(part + 1 for part in (time, tokens, cost) if part)
     bar = min(60, (rest - 1) * 2 // 5) if width >= 60 else 0
     name = rest - (bar + 1 if bar else 0)

@@ -1,0 +1,1 @@
+"""Traces: find them, read them step by step, and take a step to the playground."""

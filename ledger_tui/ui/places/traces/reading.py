@@ -1,0 +1,114 @@
+"""What the traces place reads from the ledger, as plain functions that run in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain.calls import ModelName
+from ledger_tui.domain.content import Message, PromptContent
+from ledger_tui.domain.trace_tree import SpanTree
+from ledger_tui.domain.values import ExecutionRow, SpanPayloadRow, SpanRow, TraceRow
+from ledger_tui.errors import InputError, NotFound
+from ledger_tui.ui.subject import PlaygroundSubject
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrace:
+    """A trace with its tree and the names of the prompts in it."""
+
+    row: TraceRow
+    tree: SpanTree
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Names by prompt id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFacts:
+    """All that is kept of one span."""
+
+    span: SpanRow
+    payload: SpanPayloadRow | None = None
+    execution: ExecutionRow | None = None
+    version: tuple[str, int] | None = None
+    """Prompt name and version number."""
+
+
+def read_trace(ledger: PromptLedger, trace_id: str) -> OpenTrace:
+    """A trace and its tree, sums and marks made; raises NotFound."""
+    row = ledger.traces.trace(trace_id)
+    tree = ledger.traces.tree(trace_id)
+    tree.sum_up()
+    _ = tree.marks, tree.line_of(0)
+    names: dict[str, str] = {}
+    if tree.by_prompt():
+        names = {prompt.id: prompt.name for prompt in ledger.registry.prompts(archived=True)}
+    return OpenTrace(row, tree, names)
+
+
+def read_span(ledger: PromptLedger, span: SpanRow) -> SpanFacts:
+    """A span with its texts, its call and its prompt version, as far as they are there."""
+    payload: SpanPayloadRow | None = None
+    execution: ExecutionRow | None = None
+    try:
+        payload = ledger.traces.payload(span.key)
+    except NotFound:
+        payload = None
+    if span.execution_id is not None:
+        try:
+            execution = ledger.traces.execution(span.execution_id)
+        except NotFound:
+            execution = None
+    version = ledger.traces.version_names([span.version_id]).get(span.version_id) if span.version_id else None
+    return SpanFacts(span, payload, execution, version)
+
+
+def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject:
+    """What a span ran, for the playground: its prompt, its variables, its model. Raises InputError without a call."""
+    if span.execution_id is None:
+        raise InputError(
+            "only a call to a model that went through the ledger keeps what it was made from",
+            title="There is nothing to run here",
+            remedy="Choose a span of kind llm that has a receipt.",
+        )
+    execution = ledger.traces.execution(span.execution_id)
+    version_id = execution.version_id
+    name: str | None = None
+    if version_id is not None:
+        found = ledger.traces.version_names([version_id]).get(version_id)
+        name = found[0] if found else None
+        version_id = version_id if found else None
+    if execution.content is not None:
+        content = PromptContent.from_json(execution.content)
+    elif version_id is not None:
+        content = ledger.registry.content(version_id)
+    else:
+        content = _as_sent(execution)
+    model = str(ModelName(execution.provider, execution.model))
+    return PlaygroundSubject(content, name, version_id, execution.variables, (model,))
+
+
+def _as_sent(execution: ExecutionRow) -> PromptContent:
+    """The messages that were sent, protected from being read as templates."""
+    messages = tuple(
+        Message(str(message.get("role", "user")), _raw(message_text(message))) for message in execution.messages
+    )
+    return PromptContent(messages, params=execution.params)
+
+
+def message_text(message: Mapping[str, object]) -> str:
+    """The text of a sent message, whichever way it is kept."""
+    found = message.get("text", message.get("content", ""))
+    if isinstance(found, list):
+        return "".join(str(part.get("text", "")) for part in found if isinstance(part, Mapping))
+    return str(found)
+
+
+def _raw(text: str) -> str:
+    if not any(sign in text for sign in ("{{", "{%", "{#")):
+        return text
+    return "{% raw %}" + text.replace("{% endraw %}", "{% endraw %}{{ '{% endraw %}' }}{% raw %}") + "{% endraw %}"

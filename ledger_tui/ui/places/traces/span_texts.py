@@ -1,0 +1,145 @@
+"""What the tabs of a span's details say, as plain texts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger_tui.domain import measure
+from ledger_tui.domain.receipt import receipt_lines
+from ledger_tui.domain.text import one_line
+from ledger_tui.domain.trace_tree import MARK_NOTES, Mark
+from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
+from ledger_tui.ui.places.traces.reading import SpanFacts, message_text
+
+TABS = ("Input", "Output", "Messages", "Attributes", "Receipt", "Error", "Facts")
+
+
+@dataclass(frozen=True, slots=True)
+class TabText:
+    """The text of one tab; ``present`` False when there is nothing and the text only says why."""
+
+    text: str
+    kind: Literal["auto", "plain", "markdown", "json"] = "plain"
+    present: bool = True
+
+
+def tab_texts(facts: SpanFacts, mark: Mark) -> dict[str, TabText]:
+    """The text of every tab of ``TABS``."""
+    return {
+        "Input": _captured(facts.payload.input if facts.payload else None, "No input was recorded."),
+        "Output": _output(facts),
+        "Messages": _messages(facts),
+        "Attributes": _attributes(facts),
+        "Receipt": _receipt(facts),
+        "Error": _error(facts),
+        "Facts": TabText(_facts(facts, mark)),
+    }
+
+
+def best_tab(texts: dict[str, TabText], wanted: str) -> str:
+    """The wanted tab when it has something, else what tells most: the error, the output, the input."""
+    order = (wanted, "Error", "Output", "Input", "Attributes", "Facts")
+    return next((name for name in order if name in texts and texts[name].present), "Facts")
+
+
+def _captured(text: str | None, missing: str) -> TabText:
+    return TabText(missing, present=False) if text is None or text == "" else TabText(text, "auto")
+
+
+def _output(facts: SpanFacts) -> TabText:
+    output = facts.payload.output if facts.payload else None
+    if not output and facts.execution is not None:
+        output = facts.execution.response
+    running = facts.span.duration_us is None
+    return _captured(output, "It is still running." if running else "No output was recorded.")
+
+
+def _messages(facts: SpanFacts) -> TabText:
+    if facts.execution is None or not facts.execution.messages:
+        return TabText("No messages are kept: this span is not a call made through the ledger.", present=False)
+    parts = []
+    if facts.version is not None:
+        name, number = facts.version
+        parts.append(f"*From {name} v{number}. v opens it, p takes it to the playground.*")
+    for message in facts.execution.messages:
+        parts.append(f"## {message.get('role', 'message')}\n\n{message_text(message)}")
+    return TabText("\n\n".join(parts), "markdown")
+
+
+def _attributes(facts: SpanFacts) -> TabText:
+    attributes = facts.payload.attributes if facts.payload else {}
+    if not attributes:
+        return TabText("No attributes were recorded.", present=False)
+    return TabText(json.dumps(attributes, ensure_ascii=False, indent=1), "json")
+
+
+def _receipt(facts: SpanFacts) -> TabText:
+    execution, span = facts.execution, facts.span
+    if execution is None and span.cost_nusd is None and not span.unpriced:
+        return TabText("This span is not a call that costs anything.", present=False)
+    receipt = execution.receipt if execution is not None else None
+    cost = span.cost_nusd if execution is None else execution.cost_nusd
+    return TabText("\n".join(receipt_lines(receipt, cost)))
+
+
+def _error(facts: SpanFacts) -> TabText:
+    text = facts.payload.error if facts.payload else None
+    if not text and facts.execution is not None:
+        text = facts.execution.error
+    kind = facts.span.error_type or (facts.execution.error_type if facts.execution else None)
+    if not text and not kind:
+        return TabText("It did not fail.", present=False)
+    return TabText("\n\n".join(part for part in (kind, text) if part))
+
+
+def _facts(facts: SpanFacts, mark: Mark) -> str:
+    span, execution = facts.span, facts.execution
+    pairs: list[tuple[str, str | None]] = [
+        ("name", span.name),
+        ("kind", span.kind),
+        ("status", span.status),
+        ("started", measure.moment(span.started_us)),
+        ("duration", measure.duration(span.duration_us) if span.duration_us is not None else "still running"),
+        ("span id", span.span_id),
+        ("parent id", span.parent_span_id),
+        ("agent", span.agent_id),
+        ("provider", span.provider),
+        ("model", span.model),
+        ("prompt", f"{facts.version[0]} v{facts.version[1]}" if facts.version else None),
+        ("execution", span.execution_id),
+        ("tokens", _tokens(facts)),
+    ]
+    if execution is not None:
+        first = execution.first_token_us
+        pairs += [
+            ("served model", execution.served_model),
+            ("first token", measure.duration(first) if first is not None else None),
+            ("finished by", execution.finish_reason),
+            ("attempts", str(execution.attempts) if execution.attempts else None),
+            ("parameters", json.dumps(execution.params, ensure_ascii=False) if execution.params else None),
+            ("variables", json.dumps(execution.variables, ensure_ascii=False) if execution.variables else None),
+        ]
+    lines = [f"{title:<13} {one_line(value, 1000)}" for title, value in pairs if value]
+    notes = [f"⚠ {note}" for sign, note in MARK_NOTES.items() if sign in mark]
+    notes += [f"⚠ {note}" for flag, note in _FLAG_NOTES.items() if span.flags & flag]
+    return "\n".join([*lines, *(["", *notes] if notes else [])])
+
+
+_FLAG_NOTES = {
+    FLAG_CUT: "a text of it was longer than is kept; its end was cut",
+    FLAG_LOSSY: "broken characters in it were replaced",
+}
+
+
+def _tokens(facts: SpanFacts) -> str | None:
+    span = facts.span
+    named = (
+        ("input", span.input_tokens),
+        ("cache read", span.cache_read_tokens),
+        ("cache write", span.cache_write_tokens),
+        ("output", span.output_tokens),
+        ("reasoning", span.reasoning_tokens),
+    )
+    return ", ".join(f"{name} {count:,}" for name, count in named if count) or None
