@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error)
         return FAILED
     except Exception as error:
-        return _unexpected(error, None)
+        return _unexpected(error)
 
 
 def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:
@@ -82,7 +82,7 @@ def open_workstation(ledger: PromptLedger, theme: str | None = None) -> int:
             _complain(LedgerError(theme, title="There is no such theme", remedy=f"Choose one of: {known}."))
             return WRONG_USAGE
         asyncio.run(_show(app))
-        return DONE if app.crash is None else _unexpected(app.crash, ledger)
+        return DONE if app.crash is None else _unexpected(app.crash)
     finally:
         ledger.close()
 
@@ -121,7 +121,7 @@ def _complain(error: LedgerError) -> None:
     complain(error)
 
 
-def _unexpected(error: BaseException, ledger: PromptLedger | None) -> int:
+def _unexpected(error: BaseException) -> int:
     """Say that something broke and where the details are; LEDGER_DEBUG=1 shows them here."""
     from ledger_tui.cli.output import complain
     from ledger_tui.paths import default_paths
@@ -132,7 +132,7 @@ def _unexpected(error: BaseException, ledger: PromptLedger | None) -> int:
 
         traceback.print_exception(error)
         return FAILED
-    file = note_crash((ledger.paths if ledger else default_paths()).data, error, __version__)
+    file = note_crash(default_paths().data, error, __version__)
     where = f"The details are in {file}." if file else "The details could not be written; LEDGER_DEBUG=1 shows them."
     complain(LedgerError(f"{type(error).__name__} (a mistake of ours)", title="Something broke", remedy=where))
     return FAILED

@@ -86,6 +86,6 @@ def run(arguments: Sequence[str], front: Front) -> int:
     except LedgerError as error:
         output.complain(error)
         return WRONG_USAGE if isinstance(error, FilterError | NameRefused) else FAILED
-    except BrokenPipeError:
+    except output.ReaderGone:
         output.close_quietly()
         return DONE

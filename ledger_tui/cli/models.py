@@ -77,10 +77,11 @@ def set_key(front: Front, provider: str) -> None:
     with front.make_ledger() as ledger:
         where = ledger.models.set_key(provider, secret)
     if where == "memory":
+        variable = provider.upper().replace("-", "_") + "_API_KEY"
         raise LedgerError(
             "this system has no keyring that can be trusted",
             title=f"The key for {provider} was not kept",
-            remedy="Set it in the environment instead, or in a file named by <NAME>_API_KEY_FILE.",
+            remedy=f"Set {variable} in the environment, or {variable}_FILE to the path of a private file.",
         )
     output.say(f"The key for {provider} is kept in the {where}.")
 

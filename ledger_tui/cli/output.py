@@ -25,8 +25,19 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has seen enough."""
+
+
 def piece(text: str) -> None:
-    """Write a part of a text to standard output at once, without a line end."""
+    """Write a part of a text to standard output at once, without a line end; raises ReaderGone."""
+    try:
+        _write(text)
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def _write(text: str) -> None:
     if is_terminal(sys.stdout):
         sys.stdout.write(_encodable(printable(text), sys.stdout))
     else:

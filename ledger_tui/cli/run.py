@@ -91,7 +91,7 @@ def _request(ledger: PromptLedger, name: str, options: dict[str, Any]) -> tuple[
         if options["inputs"] not in sets:
             known = ", ".join(sets) or "none"
             raise NotFound(f"{name} has no input set {options['inputs']}", remedy=f"It has: {known}.")
-        variables.update(sets[options["inputs"]])
+        variables.update({key: value for key, value in sets[options["inputs"]].items() if not key.startswith("@")})
     variables.update(variables_of(options["var"]))
     request = RunRequest(
         content=content,
