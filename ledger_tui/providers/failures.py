@@ -110,7 +110,7 @@ def _cause(error: BaseException) -> str:
     last = next(reversed(list(_chain(error))))
     if last is not error and str(last) and str(last) not in text:
         text += f" ({type(last).__name__}: {last})"
-    return scrub(text)[:MAX_CAUSE]
+    return scrub(text[: MAX_CAUSE * 40])[:MAX_CAUSE]
 
 
 def _message(error: BaseException) -> str:
