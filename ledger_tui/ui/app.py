@@ -113,8 +113,9 @@ class LedgerApp(App[None], inherit_bindings=False):
     facts: reactive[LineFacts] = reactive(LineFacts())
     """What the top line says of the workspace."""
 
-    def __init__(self, ledger: PromptLedger, *, theme: str | None = None) -> None:
-        """``theme`` wins over the setting until the setting changes."""
+    def __init__(self, ledger: PromptLedger, *, theme: str | None = None, place: str = "prompts") -> None:
+        """``theme`` wins over the setting until the setting changes; ``place`` is shown first."""
+        self.DEFAULT_MODE = place  # type: ignore[misc]
         super().__init__()
         self.ledger = ledger
         self.opened = asyncio.Event()

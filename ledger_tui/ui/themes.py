@@ -32,11 +32,43 @@ DERIVED_VARIABLES = {
     "kind-tool": "warning",
     "kind-retrieval": "success",
     "kind-agent": "accent",
-    "kind-guardrail": "error",
+    "kind-guardrail": "secondary",
     "kind-other": "foreground",
 }
 """Variables of our own that a theme may set under ``[variables]``, and the colour each one takes when it does not."""
 
+ANSI_VARIABLES = {
+    "text-muted": "ansi_bright_black",
+    "text-disabled": "ansi_bright_black",
+    "border": "ansi_blue",
+    "border-blurred": "ansi_bright_black",
+    "footer-key-foreground": "ansi_blue",
+    "block-cursor-background": "ansi_blue",
+    "block-cursor-foreground": "ansi_bright_white",
+    "block-cursor-text-style": "bold",
+    "block-cursor-blurred-background": "ansi_bright_black",
+    "block-cursor-blurred-foreground": "ansi_bright_white",
+    "input-cursor-background": "ansi_default",
+    "input-cursor-foreground": "ansi_default",
+    "input-cursor-text-style": "reverse",
+    "input-selection-background": "ansi_blue",
+    "input-selection-foreground": "ansi_bright_white",
+    "screen-selection-background": "ansi_blue",
+    "screen-selection-foreground": "ansi_bright_white",
+    "button-color-foreground": "ansi_bright_white",
+    "ansi-background": "ansi_bright_black",
+    "ansi-foreground": "ansi_default",
+    "scrollbar": "ansi_bright_black",
+    "scrollbar-hover": "ansi_blue",
+    "scrollbar-active": "ansi_blue",
+    "scrollbar-background": "ansi_default",
+    "scrollbar-background-hover": "ansi_default",
+    "scrollbar-background-active": "ansi_default",
+    "scrollbar-corner-color": "ansi_default",
+}
+"""What a theme of the terminal's own 16 colours takes for shades that cannot be blended."""
+
+_MEANINGS = ("primary", "secondary", "accent", "success", "warning", "error")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}\Z")
 _VARIABLE = re.compile(r"[a-z][a-z0-9-]{0,59}\Z")
 
@@ -109,9 +141,42 @@ def theme_of(data: Mapping[str, Any], where: str, text: str = "") -> Theme:
     colors = _colors(data.get("colors"), refuse)
     variables = _variables(data.get("variables", {}), refuse)
     derived = {variable: colors.get(color, colors["primary"]) for variable, color in DERIVED_VARIABLES.items()}
+    derived |= ANSI_VARIABLES if data.get("ansi") else _shades(colors)
     return Theme(
         name=name, dark=data.get("dark", True), ansi=data.get("ansi", False), variables=derived | variables, **colors
     )
+
+
+def _shades(colors: Mapping[str, str]) -> dict[str, str]:
+    """Quiet text, borders, cursors and scrollbars that fit the colours; a theme may name any of them itself."""
+    foreground, background = Color.parse(colors["foreground"]), Color.parse(colors["background"])
+    primary, panel = Color.parse(colors["primary"]), Color.parse(colors["panel"])
+    track = background.hex
+    return {
+        "text": foreground.hex,
+        "text-muted": background.blend(foreground, 0.74).hex,
+        "text-disabled": background.blend(foreground, 0.45).hex,
+        **{f"text-{name}": colors.get(name, colors["primary"]) for name in _MEANINGS},
+        "border": primary.hex,
+        "border-blurred": background.blend(foreground, 0.22).hex,
+        "footer-background": colors["surface"],
+        "footer-key-foreground": primary.hex,
+        "block-cursor-background": background.blend(primary, 0.3).hex,
+        "block-cursor-foreground": foreground.hex,
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": panel.hex,
+        "block-cursor-blurred-foreground": foreground.hex,
+        "block-cursor-blurred-text-style": "none",
+        "input-selection-background": background.blend(primary, 0.42).hex,
+        "button-color-foreground": background.hex,
+        "scrollbar": background.blend(foreground, 0.24).hex,
+        "scrollbar-hover": background.blend(foreground, 0.34).hex,
+        "scrollbar-active": primary.hex,
+        "scrollbar-background": track,
+        "scrollbar-background-hover": track,
+        "scrollbar-background-active": track,
+        "scrollbar-corner-color": track,
+    }
 
 
 def _colors(given: Any, refuse: Any) -> dict[str, str]:

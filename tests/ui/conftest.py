@@ -42,12 +42,10 @@ def workstation(ledger: PromptLedger) -> Workstation:
     async def run(
         place: str = "prompts", size: tuple[int, int] = (160, 48), prepare: bool = True
     ) -> AsyncIterator[Pilot[None]]:
-        app = LedgerApp(ledger)
+        app = LedgerApp(ledger, place=place)
         async with app.run_test(size=size) as pilot:
             if prepare:
                 await asyncio.wait_for(app.opened.wait(), 30)
-            if place != app.current_mode:
-                await app.switch_mode(place)
             await settle(pilot)
             yield pilot
 

@@ -23,6 +23,12 @@ class Section(Vertical):
     def read(self) -> None:
         """Show what counts now."""
 
+    def focus_first(self) -> None:
+        """Give the focus to the section's list."""
+        for widget in self.query("RowTable, OptionList, VerticalScroll"):
+            widget.focus()
+            return
+
     @property
     def place(self) -> Place:
         """The screen, which starts the slow work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane, Tabs
 
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.place import Place
@@ -65,7 +65,10 @@ class SettingsPlace(Place):
 
     @on(TabbedContent.TabActivated)
     def _activated(self) -> None:
-        self.section.read()
+        section = self.section
+        section.read()
+        if not isinstance(self.focused, Tabs):
+            section.focus_first()
 
     def action_reload(self) -> None:
         """Read everything of this tab again."""
