@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -264,15 +265,15 @@ def _did_you_mean(key: str, known: Mapping[str, Any]) -> str:
 
 def _read(file: Path, errors: list[SettingsError]) -> str:
     try:
-        if not file.exists():
-            return ""
-        if not file.is_file():
+        if not stat.S_ISREG(file.stat().st_mode):
             raise OSError("it is not a file")
         with file.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
         if len(raw) > MAX_FILE_BYTES:
             raise OSError(f"it is larger than {MAX_FILE_BYTES // 1024} kB")
         return raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         errors.append(SettingsError("it is not UTF-8 text", file=str(file), line=line, remedy="Save it as UTF-8."))
@@ -321,7 +322,10 @@ def write_setting(paths: Paths, key: str, value: Any) -> None:
     place = _place_of(key)
     if value is not None:
         value = checked(_option_at(place), value)
-    target = paths.settings.resolve()
+    try:
+        target = paths.settings.resolve()
+    except (OSError, RuntimeError) as error:
+        raise SettingsError(str(error), file=str(paths.settings)) from error
     errors: list[SettingsError] = []
     source = _read(target, errors)
     if errors:
