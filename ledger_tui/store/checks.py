@@ -262,7 +262,8 @@ def _folds(lean: Lean) -> Iterator[Check]:
         "spans missing from sums": "SELECT (SELECT count(*) FROM spans)"
         " - (SELECT CAST(COALESCE(sum(span_count), 0) AS bigint) FROM traces)",
     }
-    wrong = [f"{lean.fetch(sql)[0][0]} {what}" for what, sql in questions.items() if lean.fetch(sql)[0][0]]
+    answers = {what: lean.fetch(sql)[0][0] for what, sql in questions.items()}
+    wrong = [f"{count} {what}" for what, count in answers.items() if count]
     if wrong:
         yield Check("sums", "bad", ", ".join(wrong), "Report this with the steps that led here; the facts are kept.")
     else:

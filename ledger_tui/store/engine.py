@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger_tui.store import postgres, sqlite
+from ledger_tui.store.sqlite import not_prepared
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
@@ -69,7 +71,11 @@ def _begin_postgres(connection: Connection) -> None:
     raw = connection.connection.dbapi_connection
     assert raw is not None
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({postgres.WRITE_LOCK})")
-    postgres.check_revision(raw, connection.exec_driver_sql(postgres.REVISION).fetchone())
+    try:
+        row = connection.exec_driver_sql(postgres.REVISION).fetchone()
+    except ProgrammingError as error:
+        raise not_prepared("the database has no ledger tables") from error
+    postgres.check_revision(raw, tuple(row) if row else None)
 
 
 class _Raw:

@@ -32,6 +32,17 @@ _SQLITE: dict[int, type[StoreError]] = {
     _FULL: DatabaseFull,
     _NOTADB: DatabaseForeign,
 }
+# What SQLite says for a code; the backup call of pysqlite3 gives the text alone.
+_SQLITE_TEXTS = {
+    "database is locked": _BUSY,
+    "database table is locked": _LOCKED,
+    "attempt to write a readonly database": _READONLY,
+    "disk I/O error": _IOERR,
+    "database disk image is malformed": _CORRUPT,
+    "database or disk is full": _FULL,
+    "unable to open database file": _CANTOPEN,
+    "file is not a database": _NOTADB,
+}
 # Longer prefixes first: the first that fits wins.
 _SQLSTATE: tuple[tuple[str, type[StoreError]], ...] = (
     ("55P03", DatabaseLocked),
@@ -48,8 +59,8 @@ _SQLSTATE: tuple[tuple[str, type[StoreError]], ...] = (
     ("XX002", DatabaseDamaged),
 )
 _DRIVERS = ("sqlite3", "pysqlite3", "psycopg", "psycopg_binary", "sqlalchemy")
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
-_PASSWORD_WORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+_CREDENTIAL_IN_URL = r"(://[^:/@\s]*):[^@\s]*@"
+_CREDENTIAL_WORD = r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)"
 
 READ_ONLY_TITLE = "The ledger cannot be written here"
 READ_ONLY_REMEDY = "Check the owner and mode of the folder and the file, and whether the disk is mounted read-only."
@@ -59,7 +70,7 @@ DISK_REMEDY = "Check the disk and its free space, then run 'ledger-tui doctor'."
 
 def masked(text: str) -> str:
     """``text`` without the password of any connection address in it."""
-    return _PASSWORD_WORD.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", text))
+    return re.sub(_CREDENTIAL_WORD, r"\1***", re.sub(_CREDENTIAL_IN_URL, r"\1:***@", text))
 
 
 @contextmanager
@@ -87,7 +98,7 @@ def translate(error: BaseException) -> LedgerError | None:
         return DatabaseDamaged("it holds text that is no UTF-8")
     if type(error).__module__.partition(".")[0] not in _DRIVERS:
         return None
-    code = getattr(error, "sqlite_errorcode", None)
+    code = getattr(error, "sqlite_errorcode", _SQLITE_TEXTS.get(str(error)))
     if isinstance(code, int):
         return _from_sqlite(code, str(error))
     if _is_psycopg(error):

@@ -6,7 +6,6 @@ such a descriptor would drop the locks that SQLite holds on the file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -119,6 +118,8 @@ def backups_folder(database: Path, paths: Paths) -> Path:
     """Where copies of this database lie; a file outside of the data folder gets a folder of its own there."""
     if database == paths.database:
         return paths.backups
+    import hashlib
+
     digest = hashlib.sha256(str(database).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return paths.backups / f"{database.stem}-{digest}"
 

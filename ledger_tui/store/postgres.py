@@ -22,8 +22,7 @@ LOCK_TIMEOUT_MS = 5000
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = f"BEGIN; SELECT pg_advisory_xact_lock({WRITE_LOCK})"
 REVISION = "SELECT version_num FROM alembic_version"
-_TOKEN = re.compile(
-    r"""
+_PARAMETERS = r"""
     (?P<keep>
         '(?:[^']|'')*'              # literal
       | "(?:[^"]|"")*"              # quoted name
@@ -33,9 +32,7 @@ _TOKEN = re.compile(
     )
   | :(?P<name>[A-Za-z_]\w*)
   | (?P<percent>%)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
 
 
 @lru_cache(maxsize=512)
@@ -47,7 +44,7 @@ def translated_sql(sql: str) -> str:
             return f"%({match['name']})s"
         return match[0].replace("%", "%%")
 
-    return _TOKEN.sub(swap, sql)
+    return re.sub(_PARAMETERS, swap, sql, flags=re.VERBOSE | re.DOTALL)
 
 
 def driver() -> Any:

@@ -7,7 +7,8 @@ fixed library is preferred over CPython's own; everything in this process uses t
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from ledger_tui.errors import (
     DatabaseDamaged,
     DatabaseForeign,
+    DatabaseFull,
     DatabaseNewer,
     DatabaseUnavailable,
     StoreError,
@@ -112,11 +114,25 @@ def open_for(path: Path, purpose: Purpose) -> Any:
     """A connection with every pragma of its purpose set and verified."""
     connection = connect(path)
     try:
-        set_up(connection, purpose)
+        with _opening(path):
+            set_up(connection, purpose)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """On a full disk even opening fails, for the shared memory file finds no room; SQLite calls that an I/O error."""
+    try:
+        yield
+    except library().OperationalError as error:
+        import shutil
+
+        if str(error) == "disk I/O error" and shutil.disk_usage(path.parent).free < 64 * 1024:
+            raise DatabaseFull(f"{path} cannot even be opened") from error
+        raise
 
 
 def state_of(path: Path) -> State:
@@ -128,10 +144,11 @@ def state_of(path: Path) -> State:
         raise _unreadable(path, "shorter than a SQLite header")
     connection = connect(path, mode="ro")
     try:
-        application, version, tables = (
-            connection.execute(question).fetchone()[0]
-            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
-        )
+        with _opening(path):
+            application, version, tables = (
+                connection.execute(question).fetchone()[0]
+                for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
+            )
     except library().DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == 26:
             raise _unreadable(path, str(error)) from error

@@ -231,7 +231,18 @@ def test_not_prepared_says_so(paths: Paths, postgres_url: str) -> None:
         assert database.state() == "missing"
         with pytest.raises(StoreError, match="not prepared"):
             get(database, "a")
+        with pytest.raises(StoreError, match="not prepared"), database.session() as session:
+            session.connection()
         database.close()
+
+
+def test_texts_have_one_order(any_database: Database) -> None:
+    """Both databases sort texts by their bytes, whatever the server's locale."""
+    for key in ("b", "a/b", "B", "a-b", "é", "_", "ab", "a", "Z"):
+        put(any_database, key, "sorted")
+    with any_database.lean() as lean:
+        rows = lean.fetch("SELECT key FROM workspace WHERE value = 'sorted' ORDER BY key")
+    assert [row[0] for row in rows] == ["B", "Z", "_", "a", "a-b", "a/b", "ab", "b", "é"]
 
 
 def test_threads_share_one_database(any_database: Database) -> None:

@@ -63,6 +63,13 @@ def test_kinds(error: Exception, ours: type[LedgerError]) -> None:
     assert caught.value.remedy or ours in (StoreError, Conflict)
 
 
+def test_texts_stand_for_codes_that_are_missing() -> None:
+    """An error without a code is told by SQLite's own words for it."""
+    texts = {"database is locked": DatabaseLocked, "database or disk is full": DatabaseFull, "what?": StoreError}
+    for text, ours in texts.items():
+        assert type(translate(sqlite.library().OperationalError(text))) is ours
+
+
 def test_every_driver_error_is_ours() -> None:
     """No error class of a driver passes the door as it is; errors of our own code do."""
     for module in (sqlite.library(), psycopg):

@@ -6,13 +6,14 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ledger_tui.errors import (
     DatabaseDamaged,
     DatabaseForeign,
+    DatabaseFull,
     DatabaseLocked,
     DatabaseNewer,
     DatabaseUnavailable,
@@ -312,6 +313,82 @@ def test_folder_that_takes_no_writes(paths: Paths, tmp_path_factory: pytest.Temp
 
         held.data.chmod(0o700)
         shutil.rmtree(place)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of eight megabytes; skips where this user may not mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _fill(path: Path) -> None:
+    with pytest.raises(OSError, match="No space"), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_disk_that_is_full(small_disk: Path) -> None:
+    """A write that finds no room says so and leaves nothing; what was kept stays readable; freed space is enough."""
+    paths = Paths(small_disk / "data", small_disk / "config")
+    spare = small_disk / "spare"
+    spare.write_bytes(bytes(1_000_000))
+    database = Database(paths.database, paths)
+    database.prepare()
+    put(database, "a", "kept")
+    with pytest.raises(DatabaseFull):
+        put(database, "big", "x" * 16_000_000)
+    assert (get(database, "a"), get(database, "big")) == ("kept", None)
+    spare.unlink()
+    put(database, "b", "again")
+    assert (get(database, "a"), get(database, "b")) == ("kept", "again")
+    database.close()
+    assert not paths.database.with_name("ledger.db-wal").exists()
+
+
+def test_no_room_for_a_copy_or_a_first_start(small_disk: Path) -> None:
+    """A backup and a first start on a full disk say so and leave no half-made file; they work once there is room."""
+    paths = Paths(small_disk / "data", small_disk / "config")
+    database = Database(paths.database, paths)
+    database.prepare()
+    filler = small_disk / "filler"
+    _fill(filler)
+    other = Database(small_disk / "data" / "other.db", paths)
+    with pytest.raises(DatabaseFull):
+        CareService(database, paths).backup()
+    with pytest.raises(DatabaseFull):
+        other.prepare()
+    assert list(paths.backups.glob("*")) == []
+    assert other.state() == "missing"
+    filler.unlink()
+    CareService(database, paths).backup()
+    other.prepare()
+    put(other, "b", "again")
+    other.close()
+    database.close()
+
+
+def test_a_disk_that_takes_no_writes(small_disk: Path) -> None:
+    """A ledger on a read-only mount is named as such, and doctor says so too."""
+    paths = Paths(small_disk / "data", small_disk / "config")
+    database = Database(paths.database, paths)
+    database.prepare()
+    put(database, "a", "kept")
+    database.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for attempt in (database.prepare, lambda: get(database, "a"), lambda: put(database, "b", "2")):
+        with pytest.raises(DatabaseUnavailable, match="cannot be written") as caught:
+            attempt()
+        assert "read-only" in caught.value.remedy
+    missing = Paths(small_disk / "new", small_disk / "config")
+    with pytest.raises(DatabaseUnavailable, match="cannot be written"):
+        Database(missing.database, missing).prepare()
+    assert any(check.status == "bad" and "read-only" in check.remedy for check in CareService(database, paths).doctor())
 
 
 def test_one_process_at_a_time_holds_the_lock(tmp_path: Path) -> None:
