@@ -23,7 +23,7 @@ _BARE_VALUE = re.compile(r'[^\s",]+')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NUMBER = re.compile(r"([0-9]{1,20}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})\Z")
-_PERIOD = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d|w)")
+_PERIOD = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d|w)")
 _UNIT_US = {
     "us": 1,
     "ms": 1_000,

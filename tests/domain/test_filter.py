@@ -94,6 +94,7 @@ MOMENTS = st.none() | st.integers(-(10**15), 10**16)
         excluded_words=st.lists(VALUES, max_size=3, unique=True).map(tuple),
     )
 )
+@example(TraceFilter(comparisons=(Comparison("duration", ">", 10**18 + 1),)))
 def test_every_filter_can_be_written(query: TraceFilter) -> None:
     """A filter built by a program, with any text and number in it, survives its own text."""
     assert parsed(str(query)) == query

@@ -54,7 +54,7 @@ def test_a_draft_comes_back(drafts: DraftService) -> None:
     assert drafts.get("another") is None
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=ANY_TEXT, name=ANY_TEXT, content=st.dictionaries(ANY_TEXT, JSON, max_size=4))
 def test_any_content_comes_back(drafts: DraftService, key: str, name: str, content: dict[str, Any]) -> None:
     """Lone surrogates, NULs, any key and any JSON survive; nothing of it has to be valid."""
