@@ -179,3 +179,12 @@ async def test_leaving_closes_the_connection(failing_server: FailingServer, open
     await stream.aclose()  # type: ignore[attr-defined]
     assert await asyncio.to_thread(failing_server.client_left.wait, 20)
     await provider.aclose()
+
+
+@EVERY_WIRE
+async def test_a_broken_character_is_handed_on(failing_server: FailingServer, open_door: DoorMaker, wire: str) -> None:
+    """A lone surrogate in a provider's JSON arrives as it is; whoever stores the text mends and marks it."""
+    provider = open_door(failing_server.url("surrogate"), wire)
+    heard = await hear(provider, asking())
+    await provider.aclose()
+    assert heard.text == "lone \ud800 half"
