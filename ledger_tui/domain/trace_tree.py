@@ -50,6 +50,15 @@ MARK_NOTES: Mapping[Mark, str] = {
     Mark.BACKWARD: "it ended before it started; its duration is not counted",
 }
 
+"""What a mark means for one span."""
+_MARK_SUMS: Mapping[Mark, str] = {
+    Mark.ORPHAN: "with a parent that is recorded nowhere",
+    Mark.CYCLE: "in a circle of parents",
+    Mark.SELF_PARENT: "being its own parent",
+    Mark.DUPLICATE: "sharing an id",
+    Mark.BACKWARD: "ending before the start",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
@@ -274,9 +283,9 @@ class SpanTree:
         return sorted(found, key=lambda item: (-(item.cost_nusd or 0), -item.tokens, -item.calls, item.key))
 
     def notes(self) -> list[str]:
-        """Sentences about what is odd in this trace, for people; empty when nothing is."""
+        """What is odd in this trace, each with a count, for people; empty when nothing is."""
         counts = Counter(mark for marks in self.marks.values() for mark in Mark if mark in marks)
-        return [f"{counts[mark]} × {MARK_NOTES[mark]}" for mark in Mark if counts[mark]]
+        return [f"{counts[mark]} {_MARK_SUMS[mark]}" for mark in Mark if counts[mark]]
 
 
 def build_tree(rows: Sequence[tuple[Any, ...]]) -> SpanTree:

@@ -55,7 +55,9 @@ class TraceService:
         """A trace's spans as a tree; raises NotFound."""
         from ledger_tui.domain.trace_tree import build_tree
 
-        return build_tree(self.spans(self.trace(trace_id).key))
+        trace_key = self.trace(trace_id).key
+        with self._database.lean() as lean:
+            return build_tree(reads.span_tuples(lean, trace_key))
 
     def payload(self, span_key: int) -> SpanPayloadRow:
         """The texts of a span; raises NotFound."""

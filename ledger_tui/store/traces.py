@@ -55,7 +55,12 @@ _SPANS = (
 
 def spans(lean: Lean, trace_key: int) -> list[SpanRow]:
     """The lean spans of a trace, in no promised order."""
-    return list(map(SpanRow._make, lean.fetch(_SPANS, {"key": trace_key})))
+    return list(map(SpanRow._make, span_tuples(lean, trace_key)))
+
+
+def span_tuples(lean: Lean, trace_key: int) -> list[tuple[Any, ...]]:
+    """The lean spans of a trace as plain tuples in the order of ``SpanRow``'s fields: what a tree is built from."""
+    return lean.fetch(_SPANS, {"key": trace_key})
 
 
 def span(lean: Lean, span_key: int) -> SpanRow | None:

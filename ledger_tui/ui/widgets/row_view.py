@@ -124,7 +124,7 @@ class RowView(ScrollView, can_focus=True):
         return 0
 
     def draw(self, row: int, width: int) -> Runs:
-        """The row in at most ``width`` cells."""
+        """The row in at most ``width`` cells; one cell before it is the cursor's, one behind it stays free."""
         raise NotImplementedError
 
     def heading(self, width: int) -> str:
@@ -177,8 +177,8 @@ class RowView(ScrollView, can_focus=True):
         """Draw line ``y`` of the window: the heading, or a row."""
         width = self.scrollable_content_region.width
         if y == 0:
-            text = fit(self.heading(width), width) if width else ""
-            return Strip([Segment(text, self._style("heading"))]).adjust_cell_length(width, self.rich_style)
+            text = fit(self.heading(width - 1), width) if width else ""
+            return Strip([Segment(text, self.rich_style + self._style("heading"))])
         row = y - 1 + self.scroll_offset.y
         if row >= self.row_count:
             return Strip.blank(width, self.rich_style)
@@ -196,7 +196,7 @@ class RowView(ScrollView, can_focus=True):
         plain = on_cursor and self.has_focus
         marker = "❯" if on_cursor else " "
         segments = [Segment(marker, base)]
-        for text, look in self.draw(row, max(0, width - 1)):
+        for text, look in self.draw(row, max(0, width - 2)):
             segments.append(Segment(text, base + self._style(look) if look and not plain else base))
         return Strip(segments).adjust_cell_length(width, base)
 

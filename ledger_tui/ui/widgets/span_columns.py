@@ -28,11 +28,11 @@ class Columns(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def columns_for(width: int) -> Columns:
-    """Columns of a tree ``width`` cells wide: the name is never left out, the bar goes first."""
-    time, tokens, cost = 7, 6 if width >= 52 else 0, 11 if width >= 40 else 0
+def columns_for(width: int, cost: int = 11) -> Columns:
+    """Columns of a tree ``width`` cells wide whose costs take ``cost``: the name always stays, the bar goes first."""
+    time, tokens, cost = 7, 6 if width >= 52 else 0, cost if width >= 40 else 0
     rest = width - sum(part + 1 for part in (time, tokens, cost) if part)
-    bar = min(60, (rest - 1) * 2 // 5) if width >= 60 else 0
+    bar = min(60, (rest - 1) * 35 // 100) if width >= 60 else 0
     name = rest - (bar + 1 if bar else 0)
     if name < 8:
         return Columns(max(0, width), 0, 0, 0, 0) if width < 18 else Columns(width - time - 1, 0, time, 0, 0)

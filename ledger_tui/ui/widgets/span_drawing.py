@@ -12,7 +12,7 @@ from ledger_tui.domain.trace_tree import SpanTree
 from ledger_tui.domain.values import SpanRow
 from ledger_tui.ui.widgets.row_view import Runs, fit
 from ledger_tui.ui.widgets.span_bar import STATUS_LOOKS, bar, glyph, kind_look
-from ledger_tui.ui.widgets.span_columns import Columns
+from ledger_tui.ui.widgets.span_columns import Columns, columns_for
 from ledger_tui.ui.widgets.span_lines import SpanLines
 
 MAX_GUIDES = 12
@@ -35,6 +35,10 @@ class SpanDrawing:
     def axis_us(self) -> int:
         """Length of the time axis."""
         return max(1, self.tree.end_us(self.now_us) - self.tree.start_us)
+
+    def columns(self, width: int) -> Columns:
+        """The columns in ``width`` cells: costs take more room when parts of them are unknown."""
+        return columns_for(width, 11 if self.tree.total_unpriced else 8)
 
     def heading(self, columns: Columns) -> str:
         """Names of the columns."""
@@ -67,7 +71,7 @@ class SpanDrawing:
         for level in range(levels):
             end = tree.ends[here]
             more = end < len(tree) and tree.depths[end] == tree.depths[here]
-            branch = ("├ " if more else "└ ") if level == 0 else ("│ " if more else "  ")
+            branch = ("├─" if more else "└─") if level == 0 else ("│ " if more else "  ")
             parts.append(branch)
             here = tree.parents[here]
         deep = f"{depth}⋯" if depth > levels else ""
@@ -75,7 +79,8 @@ class SpanDrawing:
 
     def _name(self, line: int, span: SpanRow, width: int) -> Runs:
         below, folded = self.tree.children(line), self.lines.is_folded(line)
-        sign = ("▸ " if folded else "▾ ") if below else "  "
+        branch = "─ " if self.tree.depths[line] else "  "
+        sign = ("▸ " if folded else "▾ ") if below else branch
         runs: Runs = [
             (self.guides(line, width) + sign, "muted"),
             (glyph(span.status) + " ", STATUS_LOOKS.get(span.status, "warn")),

@@ -17,7 +17,6 @@ from ledger_tui.domain.trace_tree import SpanTree as Tree
 from ledger_tui.domain.trace_tree import build_tree
 from ledger_tui.domain.values import SpanRow
 from ledger_tui.ui.widgets.row_view import RowView, Runs
-from ledger_tui.ui.widgets.span_columns import columns_for
 from ledger_tui.ui.widgets.span_drawing import SpanDrawing
 from ledger_tui.ui.widgets.span_lines import SpanLines
 
@@ -123,11 +122,11 @@ failed, in ⊘ where it was canceled, in ▸ while it runs.
 
     def heading(self, width: int) -> str:
         """Names of the columns that there is room for."""
-        return " " + self._drawing.heading(columns_for(width - 1))
+        return " " + self._drawing.heading(self._drawing.columns(width - 1))
 
     def draw(self, row: int, width: int) -> Runs:
         """One span."""
-        return self._drawing.row(self.lines.visible[row], columns_for(width))
+        return self._drawing.row(self.lines.visible[row], self._drawing.columns(width))
 
     def _tick_while_open(self) -> None:
         open_now = self.tree_shown.open_count > 0
@@ -196,8 +195,8 @@ failed, in ⊘ where it was canceled, in ▸ while it runs.
     def row_clicked(self, row: int, event: events.Click) -> None:
         """A click on the fold sign folds; a double click opens."""
         offset = event.get_content_offset(self)
-        width = self.scrollable_content_region.width - 1
-        sign = 1 + cell_len(self._drawing.guides(self.lines.visible[row], columns_for(width).name))
+        width = self.scrollable_content_region.width - 2
+        sign = 1 + cell_len(self._drawing.guides(self.lines.visible[row], self._drawing.columns(width).name))
         if offset is not None and sign <= offset.x <= sign + 1:
             self.action_fold()
         elif event.chain == 2:

@@ -70,14 +70,10 @@ class TabRow(Widget, can_focus=True):
         return Content.assemble(*parts)
 
     def _labels(self) -> list[tuple[str, str]]:
-        tight = sum(len(name) + 3 for name in self.names) > self.size.width
-        labels: list[tuple[str, str]] = []
-        for name in self.names:
-            if name == self.chosen:
-                labels.append((f"●{name}", name))
-            else:
-                labels.append((name[:4] if tight else f" {name}", name))
-        return labels
+        length, width = sum(map(len, self.names)), self.size.width
+        lead = " " if length + 2 * len(self.names) <= width else ""
+        short = 4 if length + len(self.names) >= width else None
+        return [(f"●{name}", name) if name == self.chosen else (lead + name[:short], name) for name in self.names]
 
     def on_click(self, event: events.Click) -> None:
         """Choose the tab under the mouse."""

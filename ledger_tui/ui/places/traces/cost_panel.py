@@ -13,9 +13,10 @@ from ledger_tui.domain import measure, money
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import Breakdown, SpanTree
 from ledger_tui.ui.widgets.row_view import fit
+from ledger_tui.ui.widgets.span_bar import bar
 
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_BAR = 6
+_BAR = 8
+_WITH_BAR = 52
 _SHOWN = 50
 
 
@@ -72,17 +73,12 @@ nothing has a price. `+?`: part of it has no known price and is not in the sum. 
             name += f" ✗{row.errors}"
         cost = money.show(row.cost_nusd, row.unpriced) if row.cost_nusd is not None or row.unpriced else ""
         tokens = measure.count(row.tokens) if row.tokens else ""
-        return Content(_line(name, measure.count(row.calls), tokens, cost, _bar(row.share), width))
+        text = _line(name, measure.count(row.calls), tokens, cost, f"{row.share:.0%}" if row.share else "", width)
+        drawn = bar("succeeded", 0, row.share, _BAR)[1] if row.share and width >= _WITH_BAR else ""
+        return Content.assemble(text, " ", (drawn, "$primary"))
 
 
 def _line(name: str, calls: str, tokens: str, cost: str, share: str, width: int) -> str:
-    right = f" {fit(calls, 5, right=True)} {fit(tokens, 6, right=True)} {fit(cost, 11, right=True)}"
-    if width >= 50:
-        right += " " + fit(share, _BAR + 5)
-    return fit(name, max(4, width - len(right))) + right
-
-
-def _bar(share: float) -> str:
-    eighths = round(share * _BAR * 8)
-    blocks = "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
-    return f"{share:>4.0%} {blocks}"
+    right = f" {fit(calls, 5, right=True)} {fit(tokens, 6, right=True)} {fit(cost, 11, right=True)} {fit(share, 5, right=True)}"
+    room = width - len(right) - (_BAR + 1 if width >= _WITH_BAR else 0)
+    return fit(name, max(4, room)) + right

@@ -123,7 +123,8 @@ content are muted.
     def _head(self, facts: SpanFacts) -> Content:
         span = facts.span
         parts = [f"{glyph(span.status)} {span.status}"]
-        parts.append("running" if span.duration_us is None else measure.duration(span.duration_us))
+        since = measure.moment(span.started_us)
+        parts.append(f"since {since}" if span.duration_us is None else measure.duration(span.duration_us))
         if span.model:
             parts.append(one_line(span.model, 40))
         if span.total_tokens:

@@ -7,6 +7,8 @@ from textual.content import Content
 from ledger_tui.ui.safe import line
 
 _KEY = "bold $primary"
+_IMPORT = "from ledger_tui import PromptLedger"
+_CALL = 'PromptLedger().execute("my-prompt", {"name": "Ada"})'
 
 
 def no_traces() -> Content:
@@ -15,8 +17,7 @@ def no_traces() -> Content:
         "No traces yet. A trace is what happened, step by step, when a prompt or a program ran.\n\n",
         ("f2", _KEY), "  write a prompt      ", ("f3", _KEY), "  run one in the playground\n\n",
         "Or from a program:\n\n",
-        ("from ledger_tui import PromptLedger\n", "$foreground"),
-        ("PromptLedger().execute(\"my-prompt\", {\"name\": \"Ada\"})\n\n", "$foreground"),
+        (_IMPORT.ljust(len(_CALL)) + "\n" + _CALL + "\n\n", "$foreground"),
         "Or look at a filled workspace first:  ", ("ledger-tui demo", _KEY),
     )  # fmt: skip
 

@@ -131,7 +131,7 @@ class FilterBar(Vertical):
         #filter-problem { padding: 0 0 0 4; color: $text-error; height: auto; display: none; }
         &.-wrong #filter-problem { display: block; }
         Suggestions { display: none; }
-        &:focus-within Suggestions { display: block; }
+        &.-asked Suggestions { display: block; }
         &.-wrong Suggestions { display: none; }
     }
     """
@@ -182,7 +182,12 @@ class FilterBar(Vertical):
 
     @on(events.DescendantFocus)
     def _focused(self) -> None:
+        self.add_class("-asked")
         self._suggest()
+
+    @on(events.DescendantBlur)
+    def _blurred(self) -> None:
+        self.remove_class("-asked")
 
     def _suggest(self) -> None:
         field = self.field

@@ -83,4 +83,4 @@ def tree_subtitle(row: TraceRow) -> str:
 def notes_text(opened: OpenTrace) -> Content:
     """What is odd about the parents in a trace, empty when nothing is."""
     notes = opened.tree.notes()
-    return Content.styled("⚠ " + "; ".join(notes), "$warning") if notes else Content("")
+    return Content.styled("⚠ spans: " + ", ".join(notes), "$warning") if notes else Content("")
