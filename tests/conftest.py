@@ -25,7 +25,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, folder in (("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config"), ("XDG_CACHE_HOME", "cache")):
         monkeypatch.setenv(variable, str(home / folder))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    for variable in [name for name in os.environ if name.startswith("LEDGER_TUI_") or name.endswith("_API_KEY")]:
+    for variable in [name for name in os.environ if name.startswith("LEDGER_") or name.endswith("_API_KEY")]:
         monkeypatch.delenv(variable)
 
 
