@@ -181,3 +181,16 @@ def test_an_unexpected_error_is_short_and_its_details_private(call: Call, tmp_pa
         [sys.executable, "-c", code], capture_output=True, timeout=60, check=False, env={**os.environ, "LEDGER_DEBUG": "1"}
     )
     assert b"Traceback" in shown.stderr
+
+
+def test_nothing_in_a_text_reaches_the_terminal_as_a_command(call: Call, tmp_path: Path) -> None:
+    """On a terminal, prompts, answers and errors are shown printable; into a pipe they are exact."""
+    evil = "a\x1b]0;title\x07\x1b[2J\x9b31m\u202eb"
+    file = tmp_path / "p.txt"
+    file.write_text(evil)
+    assert call("prompts", "save", "p", "--file", str(file), "-m", evil).code == 0
+    assert call("prompts", "show", "p").out == evil.encode()
+    reply = ("run", "p", "--model", "offline", "--param", "offline_delay_s=0", "--param", f"offline_reply={evil}")
+    for arguments in (("prompts", "show", "p"), ("prompts", "history", "p"), reply, (*reply, "--stream"), ("run", evil)):
+        shown, _ = on_terminal(*arguments)
+        assert not set("\x1b\x07\x9b\u202e") & set(shown.decode()), arguments
