@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -25,7 +25,8 @@ from ledger_tui.services.run_values import (
     RunWaits,
 )
 from ledger_tui.ui.places.playground.answers import Answer, cost_line, state_line
-from ledger_tui.ui.places.playground.column_words import estimate_words, history_words, params_words, problem_words
+from ledger_tui.ui.places.playground.column_words import estimate_words, params_words, problem_words
+from ledger_tui.ui.places.playground.history_line import HistoryLine
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.answer_stream import AnswerStream
 
@@ -92,9 +93,9 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
             yield Button("Trace", id="trace", compact=True, tooltip="Open the trace of this answer (t)")
             yield Button("Diff", id="diff", compact=True, tooltip="Compare with another answer (d)")
             yield Button("✕", id="remove", compact=True, tooltip="Take this model away (delete)")
-        yield Static("", classes="history", markup=False)
-        yield AnswerStream()
+        yield HistoryLine()
         yield Static("", classes="trouble", markup=False)
+        yield AnswerStream()
         yield Static("", classes="state", markup=False)
         yield Static("", classes="cost", markup=False)
 
@@ -187,14 +188,12 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
 
     def tell(self) -> None:
         """Bring title, history and lines up to date."""
-        if not self.is_mounted:
+        if not self.children:
             return
         answer = self.answer
         self.border_title = line(self.model, 60)
         self.border_subtitle = line(params_words(self.params), 60) if self.params else ""
-        history = self.query_one(".history", Static)
-        history.display = len(self.answers) > 1
-        history.update(history_words(self.answers, self.shown))
+        self.query_one(HistoryLine).show(self.answers, self.shown)
         trouble = self.query_one(".trouble", Static)
         trouble.display = answer is not None and answer.problem is not None
         trouble.update(problem_words(answer))
@@ -234,9 +233,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         event.stop()
         self.action_ask(event.button.id or "")
 
-    @on(events.Click, ".history")
-    def _history_clicked(self, event: events.Click) -> None:
+    @on(HistoryLine.Chosen)
+    def _history_chosen(self, event: HistoryLine.Chosen) -> None:
         event.stop()
-        style = event.style.meta.get("answer")
-        if style is not None:
-            self.show_answer(int(style))
+        self.show_answer(event.index)

@@ -17,7 +17,7 @@ from ledger_tui.errors import LedgerError
 from ledger_tui.services.run_values import RunResult
 
 GLYPHS = {"running": "◌", "succeeded": "✓", "failed": "✗", "canceled": "⊘"}
-STYLES = {"running": "$text-muted", "succeeded": "$success", "failed": "$error", "canceled": "$warning"}
+STYLES = {"running": "dim", "succeeded": "$success", "failed": "$error", "canceled": "$warning"}
 
 
 @dataclass

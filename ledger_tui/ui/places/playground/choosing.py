@@ -15,7 +15,7 @@ from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
 from ledger_tui.ui.places.playground.column_words import params_words, read_params
-from ledger_tui.ui.places.playground.field_values import from_set, to_set
+from ledger_tui.ui.places.playground.field_values import from_set, known_values, to_set
 from ledger_tui.ui.places.playground.input_form import InputForm
 from ledger_tui.ui.places.playground.pick import Pick
 from ledger_tui.ui.places.playground.session import Arrival, Plan, Session, arrive_at
@@ -114,7 +114,8 @@ class Choosing(Place):
         name = self._name_or_refuse()
         set_name = await self.app.push_screen_wait(Ask("Keep these values", "Name of the input set", ok="Keep"))
         if set_name is not None:
-            variables = to_set(self.plan().fields)
+            fields = self.plan().fields
+            variables = to_set(fields, await asyncio.to_thread(known_values, fields))
             await asyncio.to_thread(self.ledger.registry.keep_inputs, name, set_name, variables)
             self.query_one(InputForm).tell_set(set_name)
             self.app.notify(f"Kept as {set_name}", markup=False)
@@ -166,6 +167,6 @@ def _checked(read: Callable[[str], Any]) -> Callable[[str], str | None]:
 def subject_words(session: Session, edited: bool) -> Content:
     """``support/reply v3 *``: what is in the playground."""
     if session.prompt_name is None:
-        return Content.styled("unsaved text", "$text-muted")
+        return Content.styled("unsaved text", "dim")
     version = f" v{session.number}" if session.number else ""
-    return Content.assemble((line(session.prompt_name, 80)), Content.styled(version, "$text-muted"), " *" if edited else "")
+    return Content.assemble((line(session.prompt_name, 80)), Content.styled(version, "dim"), " *" if edited else "")

@@ -7,38 +7,39 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.playground.field_values import Filled
+from ledger_tui.ui.places.playground.session import Plan
 
 ADDRESS = "http://127.0.0.1:8000/v1/executions:run"
 
 
-def code_for(
-    prompt_name: str | None, content: PromptContent, fields: Sequence[Filled], model: str, params: Mapping[str, Any]
-) -> CodeSubject:
+def code_for(plan: Plan, model: str, params: Mapping[str, Any]) -> CodeSubject:
     """The three texts. Secrets are in none of them; values are quoted for the language they stand in."""
+    name, fields = plan.session.prompt_name, plan.fields
+    if name is None:
+        words = "Save the text as a prompt first: ctrl+s."
+        return CodeSubject(python=f"# {words}", cli=f"# {words}", curl=_curl(plan, model, params))
+    note = "# The text was changed since it was saved; this runs the saved one.\n" if plan.edited else ""
     return CodeSubject(
-        python=_python(prompt_name, content.messages, fields, model, params),
-        cli=_cli(prompt_name, fields, model) if prompt_name else "# Save the prompt under a name first: ctrl+s",
-        curl=_curl(prompt_name, content, fields, model, params),
+        python=note + _python(name, plan.session.number, fields, model, params),
+        cli=note + _cli(name, plan.session.number, fields, model, params),
+        curl=note + _curl(plan, model, params),
     )
 
 
 def _python(
-    name: str | None, messages: Sequence[Message], fields: Sequence[Filled], model: str, params: Mapping[str, Any]
+    name: str, version: int | None, fields: Sequence[Filled], model: str, params: Mapping[str, Any]
 ) -> str:
     head = ["from ledger_tui import PromptLedger"]
     if any(field.kind == "file" for field in fields):
-        head.append("from pathlib import Path")
-    variables = ["    variables={"] + [f"        {field.name!r}: {_python_value(field)}," for field in fields] + ["    },"]
-    subject = [f"    {name!r},"]
-    if name is None:
-        head.append("from ledger_tui.domain.content import Message, PromptContent")
-        subject = ["    PromptContent((", *(f"        Message({m.role!r}, {m.text!r})," for m in messages), "    )),"]
-    extra = [f"    params={dict(params)!r},"] if params else []
-    call = ["result = PromptLedger().execute(", *subject, *variables, f"    model={model!r},", *extra, ")"]
-    return "\n".join([*head, "", *call, "print(result.output)"])
+        head.insert(0, "from pathlib import Path\n")
+    call = ["result = PromptLedger().execute(", f"    {name!r},"]
+    call += ["    {", *(f"        {field.name!r}: {_python_value(field)}," for field in fields), "    },"] if fields else []
+    call += [f"    version={version},"] if version else []
+    call += [f"    model={model!r},"]
+    call += [f"    params={dict(params)!r},"] if params else []
+    return "\n".join([*head, "", *call, ")", 'print(result["output"])'])
 
 
 def _python_value(field: Filled) -> str:
@@ -49,20 +50,30 @@ def _python_value(field: Filled) -> str:
     return repr(field.text)
 
 
-def _cli(name: str, fields: Sequence[Filled], model: str) -> str:
+def _cli(name: str, version: int | None, fields: Sequence[Filled], model: str, params: Mapping[str, Any]) -> str:
     words = ["ledger-tui", "run", name]
     for field in fields:
-        words += ["--var", f"{field.name}={'@' if field.kind == 'file' else ''}{field.text}"]
-    words += ["--model", model, "--stream"]
-    return shlex.join(words)
+        words += ["--var", _pair(field)]
+    words += ["--version", str(version)] if version else []
+    words += ["--model", model]
+    for key, value in params.items():
+        words += ["--param", f"{key}={json.dumps(value, ensure_ascii=False)}"]
+    return shlex.join([*words, "--stream"])
 
 
-def _curl(
-    name: str | None, content: PromptContent, fields: Sequence[Filled], model: str, params: Mapping[str, Any]
-) -> str:
-    body: dict[str, Any] = {"prompt": name} if name else {
-        "messages": [{"role": message.role, "content": message.text} for message in content.messages]
-    }
+def _pair(field: Filled) -> str:
+    if field.kind == "json":
+        return f"{field.name}:={field.text}"
+    if field.kind == "file":
+        return f"{field.name}=@{field.text}"
+    return f"{field.name}={'@' if field.text.startswith('@') else ''}{field.text}"
+
+
+def _curl(plan: Plan, model: str, params: Mapping[str, Any]) -> str:
+    fields, session = plan.fields, plan.session
+    body: dict[str, Any] = {"messages": [{"role": m.role, "content": m.text} for m in plan.messages]}
+    if session.prompt_name:
+        body = {"prompt": session.prompt_name, **({"version": session.number} if session.number else {})}
     body["variables"] = {field.name: _json(field.text) if field.kind == "json" else field.text for field in fields}
     body["model"] = model
     if params:

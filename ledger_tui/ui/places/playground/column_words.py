@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from textual.content import Content
-from textual.style import Style
 
 from ledger_tui.domain import money
 from ledger_tui.errors import InputError
 from ledger_tui.services.run_values import Estimate
-from ledger_tui.ui.places.playground.answers import GLYPHS, Answer
+from ledger_tui.ui.places.playground.answers import Answer
 from ledger_tui.ui.safe import content
-
-
-def history_words(answers: Sequence[Answer], shown: int) -> Content:
-    """``‹ ✓1 ✗2 [✓3] ›``: the last answers, each to click on."""
-    first = max(0, min(shown - 3, len(answers) - 8))
-    parts: list[Content] = []
-    for index in range(first, min(len(answers), first + 8)):
-        mark = f"{GLYPHS.get(answers[index].status, '?')}{index + 1}"
-        look = Style(bold=True, reverse=True) if index == shown else Style()
-        parts.append(Content.styled(f" {mark} ", look + Style.from_meta({"answer": index})))
-    return Content.assemble("answers ", *parts)
 
 
 def problem_words(answer: Answer | None) -> Content:
@@ -34,7 +22,7 @@ def problem_words(answer: Answer | None) -> Content:
     title, cause, remedy = answer.problem
     rows = [content(f"✗ {title}", "bold $error")]
     rows += [content(cause[:600])] if cause else []
-    rows += [content(remedy, "$text-muted")] if remedy else []
+    rows += [content(remedy, "dim")] if remedy else []
     return Content("\n").join(rows)
 
 
@@ -43,7 +31,7 @@ def estimate_words(estimate: Estimate | None) -> Content:
     if estimate is None:
         return Content("")
     price = "unpriced" if estimate.cost_nusd is None else f"~{money.show(estimate.cost_nusd)} for the input"
-    return Content.styled(f"~{estimate.input_tokens:,} tokens in · {price}", "$text-muted")
+    return Content(f"~{estimate.input_tokens:,} tokens in · {price}")
 
 
 def params_words(params: Mapping[str, Any]) -> str:

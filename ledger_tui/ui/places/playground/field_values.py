@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ledger_tui.domain.text import printable
 from ledger_tui.errors import InputError
-from ledger_tui.ui.places.playground.read_file import read_value
+from ledger_tui.services.reading import read_text_file
 
 Kind = Literal["text", "lines", "json", "file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_WORDS: dict[Kind, str] = {"text": "text", "lines": "lines", "json": "JSON", "file": "file"}
-KINDS_KEY = "@kinds"
-"""Where a kept input set remembers the kinds: no variable can have this name."""
+KINDS_KEY, TEXTS_KEY = "@kinds", "@texts"
+"""Where a kept input set remembers the kinds and what was typed: no variable can have these names."""
+MAX_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,19 @@ def value_of(field: Filled) -> Any:
     if field.kind == "json":
         return _json_value(field)
     if field.kind == "file":
-        try:
-            return read_value(field.text)
-        except InputError as error:
-            raise ValueRefused(field.name, error.cause, error.remedy, title=error.title) from error
+        return _file_value(field)
     return field.text
+
+
+def _file_value(field: Filled) -> str:
+    if not field.text.strip():
+        raise ValueRefused(field.name, "no file is named", "Type the path of a text file.")
+    try:
+        return read_text_file(Path(field.text.strip()).expanduser(), MAX_FILE_BYTES)
+    except InputError as error:
+        raise ValueRefused(field.name, error.cause, error.remedy, title=error.title) from error
+    except RuntimeError as error:
+        raise ValueRefused(field.name, str(error), "Write the whole path.") from error
 
 
 def _json_value(field: Filled) -> Any:
@@ -70,24 +81,45 @@ def values_of(fields: Sequence[Filled]) -> dict[str, Any]:
     return {field.name: value_of(field) for field in fields}
 
 
-def filled(name: str, value: Any, kind: str | None = None) -> Filled:
-    """The field that shows ``value``; the kind follows from the value unless it is given."""
-    if kind in ("json", "file") and isinstance(value, str):
-        return Filled(name, "file" if kind == "file" else "json", value)
+def is_cheap(fields: Sequence[Filled]) -> bool:
+    """Whether the values may be read just to look at them: a pipe could be read only once."""
+    return all(os.path.isfile(os.path.expanduser(f.text.strip())) for f in fields if f.kind == "file")  # noqa: PTH113, PTH111
+
+
+def filled(name: str, value: Any) -> Filled:
+    """The field that shows ``value``; the kind follows from the value."""
     if isinstance(value, str):
-        return Filled(name, "lines" if kind == "lines" or printable(value, keep="") != value else "text", value)
+        return Filled(name, "lines" if printable(value, keep="") != value else "text", value)
     return Filled(name, "json", json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def to_set(fields: Sequence[Filled]) -> dict[str, Any]:
-    """What is kept of the fields: texts as typed, and the kinds that are not plain text."""
-    kept: dict[str, Any] = {field.name: field.text for field in fields}
+def to_set(fields: Sequence[Filled], values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is kept of the fields: values where they are given, else texts, and how they were typed."""
+    kept: dict[str, Any] = {field.name: (values or {}).get(field.name, field.text) for field in fields}
     kinds = {field.name: field.kind for field in fields if field.kind != "text"}
-    return {**kept, KINDS_KEY: kinds} if kinds else kept
+    texts = {field.name: field.text for field in fields if field.kind in ("json", "file")}
+    return {**kept, **({KINDS_KEY: kinds} if kinds else {}), **({TEXTS_KEY: texts} if texts else {})}
+
+
+def known_values(fields: Sequence[Filled]) -> dict[str, Any]:
+    """The values of the fields that have one. Not for the event loop."""
+    found: dict[str, Any] = {}
+    for field in fields:
+        try:
+            found[field.name] = value_of(field)
+        except ValueRefused:
+            continue
+    return found
 
 
 def from_set(kept: Mapping[str, Any]) -> dict[str, Filled]:
     """The fields of a kept set, or of plain variables."""
-    kinds = kept.get(KINDS_KEY)
-    kinds = kinds if isinstance(kinds, Mapping) else {}
-    return {name: filled(name, value, kinds.get(name)) for name, value in kept.items() if name != KINDS_KEY}
+    kinds, texts = (item if isinstance(item := kept.get(key), Mapping) else {} for key in (KINDS_KEY, TEXTS_KEY))
+    found: dict[str, Filled] = {}
+    for name, value in kept.items():
+        kind = kinds.get(name)
+        if kind in KINDS and isinstance(text := texts.get(name, value), str):
+            found[name] = Filled(name, kind, text)
+        elif not name.startswith("@"):
+            found[name] = filled(name, value)
+    return found

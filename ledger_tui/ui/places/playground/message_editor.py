@@ -126,7 +126,7 @@ A copy: what you change here is run, and the saved prompt stays as it is until *
         with Horizontal(classes="toolbar"):
             yield Button("Add message", id="add-message", compact=True, tooltip="One more message (ctrl+g)")
             yield Button("Save version", compact=True, action="screen.save", tooltip="Keep as a new version (ctrl+s)")
-            yield Button("Preview", compact=True, action="screen.preview", tooltip="What would be sent (f7)")
+            yield Button("Preview", compact=True, action="screen.preview", tooltip="What would be sent (f12)")
 
     @property
     def messages(self) -> tuple[Message, ...]:

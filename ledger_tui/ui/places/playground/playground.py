@@ -14,16 +14,13 @@ from textual.timer import Timer
 
 from ledger_tui.domain.template import Analysis
 from ledger_tui.services.run_values import Estimate
-from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
 from ledger_tui.ui.places.playground.bar import PlayBar
-from ledger_tui.ui.places.playground.choosing import Choosing, subject_words
-from ledger_tui.ui.places.playground.code import code_for
-from ledger_tui.ui.places.playground.comparing import answer_pair, compared, estimate_rows, rendered
-from ledger_tui.ui.places.playground.dialogs import AnswerDiff, Preview
+from ledger_tui.ui.places.playground.choosing import subject_words
 from ledger_tui.ui.places.playground.field_values import ValueRefused
 from ledger_tui.ui.places.playground.input_form import InputForm
+from ledger_tui.ui.places.playground.looking import Looking
 from ledger_tui.ui.places.playground.message_editor import MessageEditor
 from ledger_tui.ui.places.playground.running import run_columns
 from ledger_tui.ui.places.playground.session import Arrival, Plan, Session, arrive, come_back, estimates, remember
@@ -35,14 +32,14 @@ TYPING_S = 0.35
 """How long nobody types before the text is looked at."""
 
 
-class PlaygroundPlace(Choosing):
+class PlaygroundPlace(Looking):
     """Run a prompt with values against models, beside each other.
 
     | Key | What it does |
     |---|---|
     | ctrl+r, f10 | run all models |
     | escape | stop, and keep what came |
-    | f7 | preview the messages |
+    | f12 | preview the messages |
     | ctrl+s | keep the edited text as a new version |
     """
 
@@ -54,13 +51,13 @@ Values at the left, the prompt below them, answers at the right. **ctrl+r** runs
 and keeps what came. Every run is kept in the ledger with its trace, whether it succeeded, failed or was stopped.
 
 - **ctrl+o** opens a prompt · **ctrl+n** adds a model, up to four · *Repeat* runs each of them several times
-- **f7** shows the messages as they would be sent · **ctrl+s** keeps the edited text as a new version
+- **f12** shows the messages as they would be sent · **ctrl+s** keeps the edited text as a new version
 - **ctrl+l** loads a kept input set · **ctrl+b** keeps these values
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r,f10", "run", "Run", id="playground.run", tooltip="Run all models at once"),
         Binding("escape", "stop", "Stop", id="playground.stop", tooltip="Stop all runs and keep what came"),
-        Binding("f7", "preview", "Preview", id="playground.preview", tooltip="The messages as they would be sent"),
+        Binding("f12", "preview", "Preview", id="playground.preview", tooltip="The messages as they would be sent"),
         Binding("ctrl+s", "save", "Save version", id="playground.save", tooltip="Keep the text as a new version"),
         Binding("ctrl+o", "open", "Open", id="playground.open", tooltip="Open a prompt"),
         Binding("ctrl+n", "add_model", "Add model", id="playground.add_model", tooltip="One more model beside these"),
@@ -199,7 +196,9 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         if not idle:
             self.app.notify("It is running; escape stops it", markup=False)
             return
-        self._show_tab(2)
+        if self.has_class("-narrow"):
+            self._show_tab(2)
+            self.answers.current.stream.focus()
         self.run_worker(self._run_now(idle), group="runs", exit_on_error=False)
         self._tell_running()
 
@@ -249,26 +248,9 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
             if words := await self.answers.remove_column(column):
                 self.app.notify(words, markup=False)
         elif event.wish == "diff":
-            self._compare(column)
+            self.compare(column)
         elif event.wish == "trace" and answer is not None and answer.trace_id is not None:
             self.app.open_trace(answer.trace_id)
-
-    def _compare(self, column: AnswerColumn) -> None:
-        pair = answer_pair(self.answers.columns, column)
-        if pair is None:
-            self.app.notify("There is no second answer to compare with yet", markup=False)
-            return
-        (old, _), (new, _) = pair
-        self.load(lambda: compared(pair), lambda diff: self.app.push_screen(AnswerDiff(old, new, diff)), group="diff")
-
-    def action_preview(self) -> None:
-        """Show the messages as they would be sent."""
-        plan, models = self.plan(), [model for model, _ in self.answers.chosen]
-        self.load(
-            lambda: rendered(self.ledger, plan, models),
-            lambda found: self.app.push_screen(Preview(found[0], estimate_rows(found[1]))),
-            group="preview",
-        )
 
     def action_add_model(self) -> None:
         """Add a model, up to four."""
@@ -292,18 +274,6 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     def action_keep_set(self) -> None:
         """Keep the values under a name."""
         self.ask(self.keep_set())
-
-    def code_subject(self) -> CodeSubject | None:
-        """What ctrl+r does, as code."""
-        plan, column = self.plan(), self.answers.current
-        return code_for(plan.session.prompt_name, plan.content, plan.fields, column.model, column.params)
-
-    def copy_source(self) -> str | None:
-        """The answer that is looked at."""
-        answer = self.answers.current.answer
-        if answer is None:
-            return None
-        return answer.output or self.answers.current.stream.answer or None
 
     # A narrow terminal
 

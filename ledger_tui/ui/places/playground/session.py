@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.errors import LedgerError
 from ledger_tui.services.run_values import Estimate, RunRequest
-from ledger_tui.ui.places.playground.field_values import Filled, filled, from_set, to_set, values_of
+from ledger_tui.ui.places.playground.field_values import Filled, filled, from_set, is_cheap, to_set, values_of
 from ledger_tui.ui.subject import PlaygroundSubject
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Plan:
     def content(self) -> PromptContent:
         """The content with the messages as edited."""
         return self.session.content.with_changes(messages=self.messages)
+
+    @property
+    def edited(self) -> bool:
+        """Whether the messages are not those of the session any more."""
+        return self.messages != self.session.content.messages
 
     @property
     def key(self) -> str:
@@ -154,10 +159,11 @@ def request_for(plan: Plan, model: str, params: Mapping[str, Any], values: Mappi
 def estimates(ledger: PromptLedger, plan: Plan, models: Sequence[str]) -> dict[str, Estimate]:
     """What each model would be sent; of the template where it cannot be rendered yet."""
     subject: Any = plan.content
-    try:
-        subject = ledger.templates.render(plan.content, values_of(plan.fields))
-    except LedgerError:
-        pass
+    if is_cheap(plan.fields):
+        try:
+            subject = ledger.templates.render(plan.content, values_of(plan.fields))
+        except LedgerError:
+            pass
     found: dict[str, Estimate] = {}
     for model in models:
         try:
