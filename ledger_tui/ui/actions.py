@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 from textual.keys import format_key
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 GROUPS = {
     "app": "Everywhere",
@@ -51,6 +51,8 @@ class KnownAction:
     default_keys: tuple[str, ...]
     owner: str
     """The class that declares it; two actions of one owner cannot share a key."""
+    modal: bool = False
+    """Whether it belongs to a dialog, where the keys of the shell do not reach."""
 
     @property
     def group(self) -> str:
@@ -120,8 +122,9 @@ def _take(found: dict[str, KnownAction], cls: type[DOMNode], binding: Binding) -
     keys = known.default_keys if known else ()
     if binding.key not in keys:
         keys = (*keys, binding.key)
+    modal = issubclass(cls, ModalScreen)
     found[binding.id or ""] = KnownAction(
-        binding.id or "", binding.description, binding.tooltip, keys, cls.__qualname__
+        binding.id or "", binding.description, binding.tooltip, keys, cls.__qualname__, modal
     )
 
 

@@ -103,9 +103,6 @@ class LedgerApp(App[None], inherit_bindings=False):
             tooltip="Copy the source text of what is shown",
         ),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
-        Binding(
-            "ctrl+t", "themes", "Theme", show=False, id="app.themes", tooltip="Choose a theme, with a live preview"
-        ),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
         Binding("ctrl+c", "hint_quit", show=False, system=True),
     ]

@@ -78,7 +78,7 @@ def conflicts(known: Iterable[KnownAction], keymap: Mapping[str, str]) -> list[t
     actions = sorted(known, key=lambda action: action.owner != "LedgerApp")
     for action in actions:
         for key in keymap[action.id].split(",") if action.id in keymap else action.default_keys:
-            for owner in dict.fromkeys((action.owner, "LedgerApp")):
+            for owner in (action.owner,) if action.modal else dict.fromkeys((action.owner, "LedgerApp")):
                 other = holders.get((owner, key))
                 if key and other and other != action.id and (action.id in keymap or other in keymap):
                     found.append((other, action.id, key))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.color import Color
-from textual.theme import Theme
-
 from ledger_tui.errors import SettingsError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths, shipped_themes
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.themes import DEFAULT_THEME, load_themes, read_theme
+from textual.color import Color
+from textual.theme import Theme
+
 from tests.ui.conftest import Workstation, settle, until
 
 SHIPPED = sorted(shipped_themes().glob("*.toml"))

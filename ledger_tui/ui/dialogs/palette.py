@@ -157,7 +157,8 @@ def _caller(screen: Screen[Any], action: Action) -> Callable[[], Any]:
 
 def place_entries(app: LedgerApp) -> Iterable[Entry]:
     """Entries of the shell itself."""
-    yield Entry.of("Everywhere", "Help", "f1", app.action_help)
+    yield Entry.of("Everywhere", "Help for what has focus", "f1", app.action_help)
+    yield Entry.of("Everywhere", "Choose a theme, with a live preview", "", app.action_themes)
 
 
 def theme_entries(app: LedgerApp) -> Iterable[Entry]:

@@ -38,6 +38,7 @@ class SettingsPlace(Place):
 
     PLACE = "settings"
     CSS_PATH = "settings.tcss"
+    AUTO_FOCUS = "#providers"
     HELP = """
     # Settings
     Everything here is kept in text files that you can also edit yourself; they are read again as soon as they are saved.
@@ -70,6 +71,10 @@ class SettingsPlace(Place):
         if not isinstance(self.focused, Tabs):
             section.focus_first()
 
+    def on_screen_suspend(self) -> None:
+        """Going elsewhere ends the preview of a theme."""
+        self.app.choose_theme(self.app.kept_theme)
+
     def action_reload(self) -> None:
         """Read everything of this tab again."""
         self.section.read()
@@ -78,6 +83,7 @@ class SettingsPlace(Place):
         """Go to the next or previous tab."""
         tabs = self.query_one(TabbedContent)
         names = [f"tab-{name}" for name, _, _ in SECTIONS]
+        self.set_focus(None)
         tabs.active = names[(names.index(tabs.active) + step) % len(names)]
 
     def settings_changed(self) -> None:
