@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.store.database import Database
 
-INDEX_CHUNK = 2_000
+INDEX_CHUNK = 300
+"""Spans that one transaction makes searchable: a few hundredths of a second."""
 
 
 class TraceService:
@@ -111,14 +112,20 @@ class TraceService:
         with self._database.lean() as lean:
             return conditions(lean, wanted)
 
-    def _index_new_texts(self) -> None:
-        """Bring full-text search up to the newest ended spans, a chunk a transaction so that nobody waits long."""
+    def index_texts(self, limit: int = INDEX_CHUNK) -> int:
+        """Make the texts of up to ``limit`` ended spans known to search; how many were. Idle front ends call it."""
         from ledger_tui.store import search_index
 
-        while True:
-            with self._database.lean_write() as lean:
-                if search_index.index_pending(lean, INDEX_CHUNK) < INDEX_CHUNK:
-                    return
+        with self._database.lean() as lean:
+            if not search_index.has_pending(lean):
+                return 0
+        with self._database.lean_write() as lean:
+            return search_index.index_pending(lean, limit)
+
+    def _index_new_texts(self) -> None:
+        """Bring full-text search up to the newest ended spans, a chunk a transaction so that nobody waits long."""
+        while self.index_texts() == INDEX_CHUNK:
+            pass
 
 
 def _write_cursor(row: TraceRow) -> str:

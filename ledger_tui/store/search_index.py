@@ -80,6 +80,11 @@ def index_pending(lean: Lean, limit: int) -> int:
     return done
 
 
+def has_pending(lean: Lean) -> bool:
+    """Whether a span has ended that search does not know yet."""
+    return lean.one(_PENDING, {"limit": 1}) is not None
+
+
 def _index(lean: Lean, texts: Sequence[tuple[int, list[list[str]]]]) -> None:
     keys = [{"key": key} for key, _ in texts]
     if lean.dialect == "sqlite":

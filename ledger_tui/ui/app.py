@@ -152,6 +152,7 @@ class LedgerApp(App[None], inherit_bindings=False):
         threading.Thread(target=watch.warm_up, args=(self._warmed,), name="warm-up", daemon=True).start()
         self.run_worker(watch.files(self), group="watch", exit_on_error=False)
         self.run_worker(watch.spend(self), group="spend", exit_on_error=False)
+        self.run_worker(watch.search_texts(self), group="search-texts", exit_on_error=False)
 
     def _warmed(self) -> None:
         """Called in the warm-up thread: every place is imported, so that every action is known."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILES_EVERY_S = 1.0
 SPEND_EVERY_S = 4.0
+INDEX_EVERY_S = 2.0
 HEAVY = ("sqlmodel", "jinja2", "markdown_it", "tomlkit")
 """Libraries that the next few actions need; the clients of providers load when a model is called."""
 
@@ -75,6 +76,16 @@ async def files(app: LedgerApp) -> None:
             if now[name] != before[name]:
                 read()
         before = now
+
+
+async def search_texts(app: LedgerApp) -> None:
+    """Make new texts known to search while nothing else is asked; what cannot be written now is tried again later."""
+    await app.opened.wait()
+    while True:
+        done = 0
+        with contextlib.suppress(LedgerError):
+            done = await asyncio.to_thread(app.ledger.traces.index_texts)
+        await asyncio.sleep(0.05 if done else INDEX_EVERY_S)
 
 
 async def spend(app: LedgerApp) -> None:
