@@ -63,7 +63,7 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-LASTING = {"watch", "spend", "live"}
+LASTING = {"watch", "spend", "live", "search-texts"}
 """Groups of workers that last as long as the workstation."""
 
 
