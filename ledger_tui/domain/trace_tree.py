@@ -7,6 +7,7 @@ of subtrees as differences of running sums, since a subtree is a run of consecut
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ _KEY, _SPAN, _PARENT = _COLUMN["key"], _COLUMN["span_id"], _COLUMN["parent_span_
 _STATUS, _STARTED, _DURATION = _COLUMN["status"], _COLUMN["started_us"], _COLUMN["duration_us"]
 _INPUT, _OUTPUT, _COST = _COLUMN["input_tokens"], _COLUMN["output_tokens"], _COLUMN["cost_nusd"]
 _UNPRICED, _FLAGS = _COLUMN["unpriced"], _COLUMN["flags"]
+_MAX_INT = 2**63
 
 
 class Mark(IntFlag):
@@ -84,10 +86,10 @@ class SpanTree:
     def __init__(
         self,
         rows: Sequence[tuple[Any, ...]],
-        order: list[int],
-        depths: list[int],
-        ends: list[int],
-        parents: list[int],
+        order: Sequence[int],
+        depths: Sequence[int],
+        ends: Sequence[int],
+        parents: Sequence[int],
         marks: dict[int, Mark],
     ) -> None:
         self._rows = rows
@@ -154,26 +156,26 @@ class SpanTree:
     # Sums: a running sum per column, so that a subtree's sum is one subtraction.
 
     @cached_property
-    def _costs(self) -> tuple[list[int], list[int]]:
+    def _costs(self) -> tuple[Sequence[int], Sequence[int]]:
         """The lines that have a price, and the running sums of those."""
         costs = self._column(_COST)
         priced = [line for line, cost in enumerate(costs) if cost is not None]
         return priced, _running(map(costs.__getitem__, priced))
 
     @cached_property
-    def _token_sums(self) -> list[int]:
+    def _token_sums(self) -> Sequence[int]:
         inputs, outputs = map(itemgetter(_INPUT), self._rows), map(itemgetter(_OUTPUT), self._rows)
         tokens = [(given or 0) + (made or 0) for given, made in zip(inputs, outputs, strict=True)]
         return _running(map(tokens.__getitem__, self._order))
 
     @cached_property
-    def _unpriced_sums(self) -> list[int]:
+    def _unpriced_sums(self) -> Sequence[int]:
         if not any(map(itemgetter(_UNPRICED), self._rows)):
             return [0] * (len(self) + 1)
         return _running(self._column(_UNPRICED))
 
     @cached_property
-    def _failed(self) -> list[int]:
+    def _failed(self) -> Sequence[int]:
         """The lines that failed."""
         statuses = self._column(_STATUS)
         found: list[int] = []
@@ -204,6 +206,20 @@ class SpanTree:
     def sum_up(self) -> None:
         """Make every sum now (they are otherwise made when first asked for)."""
         _ = self._costs, self._token_sums, self._unpriced_sums, self._failed
+
+    def settle(self) -> SpanTree:
+        """Make every sum and mark, and keep them in flat arrays: a large tree then costs the garbage collector nothing.
+
+        Worth it for a tree that stays on a screen. Returns the tree itself.
+        """
+        self.sum_up()
+        _ = self.marks, self._lines_by_key
+        self._rows = tuple(self._rows)
+        for name in ("_order", "depths", "ends", "parents", "_token_sums", "_unpriced_sums", "_failed"):
+            self.__dict__[name] = array("q", self.__dict__[name])
+        priced, sums = self._costs
+        self.__dict__["_costs"] = (array("q", priced), array("q", sums) if sums[-1] < _MAX_INT else sums)
+        return self
 
     @property
     def total_cost(self) -> int | None:

@@ -119,6 +119,20 @@ def test_an_empty_trace_has_an_empty_tree() -> None:
     assert len(tree) == 0 and tree.total_cost is None and tree.by_model() == [] and tree.end_us(5) == 0
 
 
+def test_a_settled_tree_says_the_same() -> None:
+    """Settling changes how a tree is kept, not what it says, even when its cost outgrows 64 bits."""
+    huge = 2**62
+    rows = [span(n, str(n), str(n // 2) if n else None, cost_nusd=huge, input_tokens=n) for n in range(1, 8)]
+    rows.append(span(8, "1", status="failed"))
+    plain, settled = build_tree(rows), build_tree(rows).settle()
+    assert settled.settle() is settled
+    for line in range(len(rows)):
+        assert settled.row(line) == plain.row(line) and settled.mark(line) == plain.mark(line)
+        assert settled.cost(line) == plain.cost(line) and settled.tokens(line) == plain.tokens(line)
+        assert settled.errors(line) == plain.errors(line) and settled.depths[line] == plain.depths[line]
+    assert settled.total_cost == 7 * huge and settled.by_kind() == plain.by_kind()
+
+
 def test_breakdowns_say_where_the_money_went() -> None:
     """Groups by model, kind and prompt carry calls, tokens, cost, unpriced, errors and their share of the cost."""
     call = {"kind": "llm", "provider": "openai", "model": "gpt-4o"}

@@ -39,11 +39,9 @@ class SpanFacts:
 
 
 def read_trace(ledger: PromptLedger, trace_id: str) -> OpenTrace:
-    """A trace and its tree, sums and marks made; raises NotFound."""
+    """A trace and its settled tree; raises NotFound."""
     row = ledger.traces.trace(trace_id)
-    tree = ledger.traces.tree(trace_id)
-    tree.sum_up()
-    _ = tree.marks, tree.line_of(0)
+    tree = ledger.traces.tree(trace_id).settle()
     names: dict[str, str] = {}
     if tree.by_prompt():
         names = {prompt.id: prompt.name for prompt in ledger.registry.prompts(archived=True)}
