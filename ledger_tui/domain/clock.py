@@ -16,6 +16,11 @@ def now_us() -> int:
     return _frozen_us if _frozen_us is not None else time.time_ns() // 1_000
 
 
+def ticks_us() -> int:
+    """Microseconds of a clock that never goes back, for durations; stands still while the clock is stopped."""
+    return 0 if _frozen_us is not None else time.perf_counter_ns() // 1_000
+
+
 def now() -> datetime:
     """The present moment as an aware UTC datetime."""
     return from_us(now_us())

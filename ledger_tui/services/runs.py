@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -54,7 +53,7 @@ class _Answer:
     """What has come so far of one answer."""
 
     limit_bytes: int
-    started: float
+    started_us: int
     pieces: list[str] = field(default_factory=list)
     size: int = 0
     cut: bool = False
@@ -66,7 +65,7 @@ class _Answer:
     def add(self, text: str) -> str:
         """Take a piece; returns what of it is kept."""
         if self.first_token_us is None:
-            self.first_token_us = round((time.perf_counter() - self.started) * 1_000_000)
+            self.first_token_us = clock.ticks_us() - self.started_us
         room = self.limit_bytes - self.size
         encoded = text.encode()
         if len(encoded) > room:
@@ -112,12 +111,12 @@ class RunService:
         plan = await asyncio.to_thread(self._plan, request)
         span_key = await asyncio.to_thread(run_record.begin, self._database, plan)
         tell(RunStarted(plan.execution_id, plan.trace_id, plan.span_id))
-        started = time.perf_counter()
-        answer = _Answer(self._settings.max_response_kb * 1024, started)
+        started_us = clock.ticks_us()
+        answer = _Answer(self._settings.max_response_kb * 1024, started_us)
         attempts, failure, cancelled = 1, None, False
         try:
             for attempts in range(1, len(request.retry_waits_s) + 2):
-                answer = _Answer(self._settings.max_response_kb * 1024, started)
+                answer = _Answer(self._settings.max_response_kb * 1024, started_us)
                 failure = await self._attempt(plan, answer, tell)
                 if failure is None or not self._try_again(failure, answer, attempts, request):
                     break
@@ -126,7 +125,7 @@ class RunService:
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
             cancelled = True
-        latency_us = round((time.perf_counter() - started) * 1_000_000)
+        latency_us = clock.ticks_us() - started_us
         result: RunResult = await _unbroken(
             asyncio.to_thread(self._finish, plan, span_key, answer, failure, cancelled, attempts, latency_us)
         )
