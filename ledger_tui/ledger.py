@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import subprocess
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -84,7 +82,7 @@ class PromptLedger:
 
     def author(self) -> str:
         """Who writes: the setting, else git's user name, else the login."""
-        return self.settings.author or _person()
+        return self.settings.author or "unknown"
 
     def device(self) -> str:
         """This installation's random name, kept in the data folder."""
@@ -219,21 +217,6 @@ class PromptLedger:
 
     def __repr__(self) -> str:
         return f"PromptLedger({self.database.label!r})"
-
-
-@lru_cache(maxsize=1)
-def _person() -> str:
-    try:
-        found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=2, check=False)
-        name = found.stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        name = ""
-    if name:
-        return name
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "unknown"
 
 
 @lru_cache(maxsize=8)
