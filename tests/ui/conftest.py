@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.ui.app import LedgerApp
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled, WorkerFailed
 
 Workstation = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
@@ -59,7 +60,8 @@ async def settle(pilot: Pilot[None]) -> None:
         busy = [worker for worker in pilot.app.workers if not worker.is_finished and worker.group not in LASTING]
         if not busy:
             break
-        await pilot.app.workers.wait_for_complete(busy)
+        with suppress(WorkerCancelled, WorkerFailed):
+            await pilot.app.workers.wait_for_complete(busy)
     await pilot.pause()
 
 

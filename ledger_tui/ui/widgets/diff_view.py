@@ -246,10 +246,7 @@ lines that are the same. Long lines scroll with the left and right arrow keys.
     def action_next_change(self, step: int) -> None:
         """Go to the next change, or the previous one for a negative step."""
         at = self.scroll_offset.y + min(CONTEXT, self.scroll_offset.y)
-        if step > 0:
-            wanted = [row for row in self._changes if row > at]
-        else:
-            wanted = [row for row in self._changes if row < at][::-1]
+        wanted = [row for row in self._changes[::step] if (row - at) * step > 0]
         if wanted:
             self._show_row(wanted[0])
 

@@ -1,0 +1,283 @@
+"""The prompts as a tree by ``/`` in their names, drawn line by line: a thousand prompts are one widget."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ledger_tui.domain.text import one_line
+from ledger_tui.domain.values import PromptRow
+
+_LOOKS = ("folder", "muted", "label", "draft", "cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """One line of the tree: a folder (``prompt`` and ``name`` empty) or a prompt."""
+
+    depth: int
+    label: str
+    path: str
+    """The folder's path, or the prompt's name."""
+    folder: bool
+    prompt: PromptRow | None = None
+    draft: bool = False
+
+
+class PromptTree(ScrollView, can_focus=True):
+    """Posts ``Chosen`` when a prompt is opened; folders fold."""
+
+    HELP = """
+### Prompts
+Prompts stand in folders: `support/answer` is `answer` in the folder `support`. The right side says which version is
+active, `*` marks a draft that is not saved.
+
+`enter` opens a prompt or folds a folder, `/` filters, `n` writes a new one, `d` makes a copy of this one.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="tree.up", tooltip="One line up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="tree.down", tooltip="One line down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="tree.page_up", tooltip="One page up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="tree.page_down", tooltip="One page down"),
+        Binding("home", "move(-1000000)", "First", show=False, id="tree.first", tooltip="To the first line"),
+        Binding("end", "move(1000000)", "Last", show=False, id="tree.last", tooltip="To the last line"),
+        Binding("left", "fold", "Fold", show=False, id="tree.fold", tooltip="Fold this folder, or go to it"),
+        Binding("right", "unfold", "Unfold", show=False, id="tree.unfold", tooltip="Open this folder"),
+        Binding("enter,space", "choose", "Open", id="tree.open", tooltip="Open this prompt, or fold this folder"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"prompt-tree--{look}" for look in _LOOKS}
+    DEFAULT_CSS = """
+    PromptTree {
+        width: 1fr;
+        height: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        & .prompt-tree--folder { color: $foreground; text-style: bold; }
+        & .prompt-tree--muted { color: $text-muted; }
+        & .prompt-tree--label { color: $accent; }
+        & .prompt-tree--draft { color: $warning; text-style: bold; }
+        & .prompt-tree--cursor { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
+        &:focus .prompt-tree--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+    }
+    """
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """The line that the cursor is on."""
+
+    @dataclass
+    class Chosen(Message):
+        """A prompt was opened."""
+
+        tree: PromptTree
+        name: str
+
+        @property
+        def control(self) -> PromptTree:
+            """The tree."""
+            return self.tree
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._prompts: Sequence[PromptRow] = ()
+        self._drafts: Collection[str] = ()
+        self._filter = ""
+        self._folded: set[str] = set()
+        self._rows: list[TreeRow] = []
+        self.opened = ""
+        """The name of the prompt that is open; its line has a mark."""
+        self.matches = 0
+        """How many prompts the filter leaves."""
+
+    @property
+    def rows(self) -> Sequence[TreeRow]:
+        """The lines as they stand."""
+        return self._rows
+
+    @property
+    def current(self) -> TreeRow | None:
+        """The line under the cursor."""
+        return self._rows[self.cursor] if 0 <= self.cursor < len(self._rows) else None
+
+    def show(self, prompts: Sequence[PromptRow], drafts: Collection[str] = ()) -> None:
+        """Show these prompts; drafts of prompts that were never saved get a line too."""
+        self._prompts, self._drafts = prompts, frozenset(drafts)
+        self._rebuild()
+
+    def filter_by(self, text: str) -> None:
+        """Leave only prompts that hold every word in name, label, model, tag or description."""
+        self._filter = text.strip().lower()
+        self._rebuild()
+
+    def point_at(self, name: str) -> None:
+        """Mark a prompt as the open one and put the cursor on it, opening its folders."""
+        self.opened = name
+        parts = name.split("/")
+        self._folded -= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        self._rebuild()
+        for at, row in enumerate(self._rows):
+            if row.path == name and not row.folder:
+                self.cursor = at
+
+    def _rebuild(self) -> None:
+        before = self.current.path if self.current else ""
+        entries: list[tuple[str, PromptRow | None]] = [(row.name, row) for row in self._prompts]
+        known = {row.name for row in self._prompts}
+        entries += [(name, None) for name in self._drafts if name not in known]
+        words = self._filter.split()
+        if words:
+            entries = [entry for entry in entries if all(word in _searched(*entry) for word in words)]
+        self.matches = len(entries)
+        self._rows = list(self._lines(sorted(entries, key=lambda entry: _order(entry[0])), bool(words)))
+        self.virtual_size = Size(self.size.width, len(self._rows))
+        paths = [row.path for row in self._rows]
+        self.cursor = paths.index(before) if before in paths else min(self.cursor, max(0, len(paths) - 1))
+        self.refresh()
+
+    def _lines(self, entries: Iterable[tuple[str, PromptRow | None]], unfolded: bool) -> Iterable[TreeRow]:
+        shown: list[str] = []
+        for name, prompt in entries:
+            *folders, label = name.split("/")
+            common = 0
+            while common < min(len(shown), len(folders)) and shown[common] == folders[common]:
+                common += 1
+            shown = shown[:common]
+            hidden = not unfolded and any("/".join(folders[: n + 1]) in self._folded for n in range(common))
+            for depth in range(common, len(folders)):
+                path = "/".join(folders[: depth + 1])
+                if not hidden:
+                    yield TreeRow(depth, folders[depth], path, True)
+                shown.append(folders[depth])
+                hidden = hidden or (not unfolded and path in self._folded)
+            if not hidden:
+                yield TreeRow(len(folders), label, name, False, prompt, name in self._drafts)
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the tree."""
+        at, width = y + self.scroll_offset.y, self.size.width
+        base = self.rich_style
+        if not 0 <= at < len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[at]
+        cursor = self.get_component_rich_style("prompt-tree--cursor") if at == self.cursor else None
+        runs = self._folder(row) if row.folder else self._prompt(row, width)
+        styled = [Segment(text, base + (cursor or self._style(look))) for text, look in runs]
+        return Strip(styled).adjust_cell_length(width, base + cursor if cursor else base)
+
+    def _style(self, look: str) -> Style:
+        if not look:
+            return Style()
+        full = self.get_component_rich_style(f"prompt-tree--{look}")
+        return Style(color=full.color, bold=full.bold)
+
+    def _folder(self, row: TreeRow) -> list[tuple[str, str]]:
+        sign = "▸" if row.path in self._folded and not self._filter else "▾"
+        return [("  " * row.depth, ""), (f"{sign} {one_line(row.label)}/", "folder")]
+
+    def _prompt(self, row: TreeRow, width: int) -> list[tuple[str, str]]:
+        mark = "● " if row.path == self.opened else "  "
+        left = "  " * row.depth + mark + one_line(row.label)
+        prompt = row.prompt
+        version = "new" if prompt is None else f"v{prompt.active_number}" if prompt.active_number else "v—"
+        right = [("*" if row.draft else " ", "draft"), (f"{version:>4} ", "muted")]
+        room = width - cell_len(left) - 6
+        if prompt is not None:
+            labels = " ".join(label for label, _ in prompt.labels)
+            model = (prompt.model or "").rpartition("/")[2]
+            extra: list[tuple[str, str]] = []
+            for text, look in ((labels, "label"), (model, "muted")):
+                text = one_line(text, 40)
+                if text and cell_len(text) + 2 <= room:
+                    extra.append((f" {text}", look))
+                    room -= cell_len(text) + 1
+            right = [*extra, *right]
+        used = sum(cell_len(text) for text, _ in right)
+        if cell_len(left) + used > width:
+            left = left[: max(1, width - used - 1)] + "…"
+        return [(left, ""), (" " * max(0, width - cell_len(left) - used), ""), *right]
+
+    def on_resize(self) -> None:
+        """The scrollbar follows the new size."""
+        self.virtual_size = Size(self.size.width, len(self._rows))
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Repaint the two lines and bring the cursor into view."""
+        self.refresh_lines(before)
+        self.refresh_lines(now)
+        self.scroll_to_region(Region(0, now, 1, 1), animate=False, force=True)
+
+    # Keys and mouse
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by lines."""
+        self.cursor = max(0, min(len(self._rows) - 1, self.cursor + step))
+
+    def action_page(self, step: int) -> None:
+        """Move the cursor by pages."""
+        self.action_move(step * max(1, self.size.height - 1))
+
+    def action_fold(self) -> None:
+        """Fold the folder under the cursor, or go to the one that holds this line."""
+        row = self.current
+        if row is None:
+            return
+        if row.folder and row.path not in self._folded:
+            self._folded.add(row.path)
+            self._rebuild()
+            return
+        for at in range(self.cursor - 1, -1, -1):
+            if self._rows[at].folder and self._rows[at].depth < row.depth:
+                self.cursor = at
+                return
+
+    def action_unfold(self) -> None:
+        """Open the folder under the cursor."""
+        if self.current is not None and self.current.folder:
+            self._folded.discard(self.current.path)
+            self._rebuild()
+
+    def action_choose(self) -> None:
+        """Open the prompt, or fold or open the folder."""
+        row = self.current
+        if row is None:
+            return
+        if not row.folder:
+            self.post_message(self.Chosen(self, row.path))
+        elif row.path in self._folded:
+            self.action_unfold()
+        else:
+            self._folded.add(row.path)
+            self._rebuild()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click does what enter does on that line."""
+        at = event.y + self.scroll_offset.y
+        if 0 <= at < len(self._rows):
+            self.cursor = at
+            self.action_choose()
+
+
+def _order(name: str) -> list[tuple[int, str, str]]:
+    """Folders before prompts, without regard to case."""
+    *folders, label = name.split("/")
+    return [*((0, folder.lower(), folder) for folder in folders), (1, label.lower(), label)]
+
+
+def _searched(name: str, prompt: PromptRow | None) -> str:
+    if prompt is None:
+        return name.lower()
+    labels = [label for label, _ in prompt.labels]
+    return " ".join([name, prompt.description, prompt.model or "", *labels, *prompt.tags]).lower()

@@ -1,0 +1,332 @@
+"""The place where prompts are written: their tree, the editor, their versions, and what differs between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from ledger_tui.domain.content import ROLES
+from ledger_tui.domain.values import JournalRow, PromptRow
+from ledger_tui.errors import LedgerError
+from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.places.playground.tab_line import TabLine
+from ledger_tui.ui.places.prompts.code import code_of
+from ledger_tui.ui.places.prompts.dialogs import NameDialog
+from ledger_tui.ui.places.prompts.editor import Editor
+from ledger_tui.ui.places.prompts.fields import Fields
+from ledger_tui.ui.places.prompts.findings import Findings
+from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
+from ledger_tui.ui.places.prompts.subject import Subject, read_subject
+from ledger_tui.ui.places.prompts.version_work import VersionWork
+from ledger_tui.ui.places.prompts.versions import Versions
+from ledger_tui.ui.safe import line
+from ledger_tui.ui.widgets.diff_view import DiffView
+
+TABS = ("prompts", "editor", "versions")
+
+
+class PromptsPlace(VersionWork):
+    """Tree, editor, versions; on a narrow terminal one of the three at a time."""
+
+    PLACE = "prompts"
+    CSS_PATH = "prompts.tcss"
+    AUTO_FOCUS = "#tree"
+    HELP = """
+## Prompts
+Write a prompt as messages with roles. `ctrl+s` saves a version: versions never change, and saving a text that exists
+makes none. Everything you type is kept as a draft until then, also when the program or the machine stops.
+"""
+    BINDINGS = [
+        Binding("n", "new", "New", id="prompts.new", tooltip="Write a new prompt"),
+        Binding("ctrl+s", "save", "Save", id="prompts.save", tooltip="Save a version of this prompt"),
+        Binding("r,ctrl+r", "run", "Run", id="prompts.run", tooltip="Open the playground with this text"),
+        Binding("slash", "filter", "Filter", id="prompts.filter", tooltip="Find prompts by name, label, model or tag"),
+        Binding("D", "compare_draft", "Diff", id="prompts.diff", tooltip="Compare the text with its saved version"),
+        Binding(
+            "e,ctrl+e", "external", "$EDITOR", show=False, id="prompts.external", tooltip="Edit the message in $EDITOR"
+        ),
+        Binding(
+            "d", "duplicate", "Copy as", show=False, id="prompts.duplicate", tooltip="Copy this prompt to a new name"
+        ),
+        Binding("A", "archive", "Archive", show=False, id="prompts.archive", tooltip="Archive this prompt"),
+        Binding("ctrl+o", "discard", "Discard", show=False, id="prompts.discard", tooltip="Discard the draft"),
+        Binding("f7", "next_pane", "Pane", show=False, id="prompts.pane", tooltip="Go to the next pane"),
+        Binding(
+            "escape", "back", "Back", show=False, id="prompts.back", tooltip="Close the comparison, or go to the list"
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts: Sequence[PromptRow] = ()
+        """The prompts as the tree shows them."""
+
+    def compose_place(self) -> ComposeResult:
+        """Three panes, and the comparison that takes their place."""
+        yield TabLine("Prompts", "Editor", "Versions", id="tabs")
+        with Horizontal(id="panes"):
+            with Vertical(id="list", classes="pane") as pane:
+                pane.border_title = "Prompts"
+                yield Input(compact=True, classes="bar", id="filter", placeholder="⌕ filter (/)")
+                yield PromptTree(id="tree")
+                yield Static(NO_PROMPTS, id="no-prompts", classes="empty")
+            yield Static(NOTHING_OPEN, id="nothing", classes="empty")
+            yield self.editor
+            with Versions(id="versions", classes="pane") as pane:
+                pane.border_title = "Versions"
+        with Vertical(id="compare", classes="pane"):
+            yield DiffView(id="diff")
+            yield Static("", id="compare-note", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the prompts with the first frame where that is quick, and read them again once the ledger is open."""
+        self.add_class("-tab-prompts", "-no-subject")
+        database = self.ledger.database
+        try:
+            if database.dialect == "sqlite" and database.state() == "ready":
+                self._show_list((self.ledger.registry.prompts(), [d.name for d in self.ledger.drafts.all()]))
+        except LedgerError:
+            pass
+        self.query_one(PromptTree).focus()
+        self.watch_signals()
+        self._read_list()
+
+    def on_unmount(self) -> None:
+        """The workstation ends: keep what is not kept yet."""
+        self.flush()
+
+    def on_screen_suspend(self) -> None:
+        """Another place or a dialog is shown: keep the draft."""
+        self.flush()
+
+    def on_app_blur(self) -> None:
+        """The terminal lost focus: keep the draft."""
+        self.flush()
+
+    # The list
+
+    def _read_list(self) -> None:
+        def work() -> tuple[list[PromptRow], list[str]]:
+            return self.ledger.registry.prompts(), [draft.name for draft in self.ledger.drafts.all()]
+
+        self.load(work, self._show_list, group="prompts")
+
+    def _show_list(self, result: tuple[list[PromptRow], list[str]]) -> None:
+        self.prompts, drafts = result
+        tree = self.query_one(PromptTree)
+        tree.show(self.prompts, drafts)
+        self.set_class(not self.prompts and not drafts, "-no-prompts")
+        self._count()
+
+    def _count(self) -> None:
+        tree = self.query_one(PromptTree)
+        total = len(self.prompts)
+        self.query_one("#list").border_subtitle = f"{tree.matches} of {total}" if tree.matches != total else f"{total}"
+
+    def registry_changed(self) -> None:
+        """Prompts, versions or labels changed somewhere: read again; the text in the editor stays when it is unsaved."""
+        self._read_list()
+        subject = self.subject
+        if subject is not None and not subject.waiting:
+            follow = subject.base is None or subject.base_is_active
+            self.reopen(None if follow or self.dirty or subject.base is None else subject.base.id)
+
+    @on(PromptTree.Chosen)
+    def _chosen(self, event: PromptTree.Chosen) -> None:
+        self.open_prompt(event.name)
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        self.query_one(PromptTree).filter_by(event.value)
+        self._count()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self.query_one(PromptTree).focus()
+
+    # The open prompt
+
+    def open_prompt(self, name: str, version_id: str | None = None) -> None:
+        """Show a prompt, at a version when given; what is being edited is kept first."""
+        self.flush()
+        self._show_tab("editor")
+        self.load(partial(read_subject, self.ledger, name, version_id), self._show_subject, group="subject")
+
+    def reopen(self, version_id: str | None = None) -> None:
+        """Read the open prompt again, at a version when given."""
+        if self.subject is not None:
+            read = partial(read_subject, self.ledger, self.subject.name, version_id)
+            self.load(read, self._show_subject, group="subject")
+
+    def _show_subject(self, subject: Subject) -> None:
+        before, self.subject = self.subject, subject
+        self.remove_class("-no-subject")
+        self.refresh_bindings()
+        same = before is not None and before.name == subject.name
+        editor = self.editor
+        if not (same and self.dirty and not subject.waiting):
+            self.dirty = subject.edit.differs(subject.baseline)
+            editor.show(subject.edit)
+            self.query_one(Findings).show_estimate("")
+        editor.read_only = subject.waiting
+        self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
+        self.query_one(PromptTree).point_at(subject.name)
+        self.load(partial(self.ledger.registry.history, subject.name), self._show_history, group="history")
+        self._title()
+        if not same and not self.has_class("-tab-versions"):
+            editor.blocks[0].area.focus()
+
+    def _show_history(self, rows: list[JournalRow]) -> None:
+        self.query_one(Versions).show_history(rows)
+
+    def drafts_changed(self) -> None:
+        """The draft's mark came or went."""
+        self._title()
+        self._read_list()
+
+    def _title(self) -> None:
+        subject, pane = self.subject, self.query_one("#editor")
+        if subject is None:
+            return
+        version = f"v{subject.base.number}" if subject.base else "new"
+        pane.border_title = line(f"{subject.name}{'*' if self.dirty else ''}  {version}", 120)
+        pane.border_subtitle = "draft, not saved" if self.dirty else ""
+        self.query_one("#versions").border_subtitle = f"{len(subject.versions)}"
+        if subject.waiting:
+            words = f"{version}, to read only: your draft of this prompt waits. Open the prompt again to go on with it."
+        elif subject.draft is not None and self.dirty:
+            words = "✎ Your draft, not saved. ctrl+s saves it, ctrl+o discards it."
+        elif subject.base is not None and not subject.base_is_active:
+            words = f"{version} is not the active version. Saving a change makes a new one from it."
+        else:
+            words = ""
+        self.editor.show_banner(words)
+
+    @on(Editor.Changed)
+    def _edited(self) -> None:
+        self.edited()
+
+    @on(Editor.RoleWanted)
+    def _role_wanted(self, event: Editor.RoleWanted) -> None:
+        self.choose_role(event.block, ROLES)
+
+    @on(Fields.ModelWanted)
+    def _model_wanted(self) -> None:
+        self.choose_model()
+
+    @on(Findings.GoTo)
+    def _go_to(self, event: Findings.GoTo) -> None:
+        self.editor.go_to(event.finding)
+
+    @on(Versions.Wanted)
+    def _version_wanted(self, event: Versions.Wanted) -> None:
+        self.version_wanted(event)
+
+    @on(Versions.CompareWanted)
+    def _compare_wanted(self, event: Versions.CompareWanted) -> None:
+        self.compare(event.old, event.new)
+
+    @on(Button.Pressed, "#editor > .toolbar Button")
+    async def _tool(self, event: Button.Pressed) -> None:
+        await self.run_action(event.button.name or "")
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Deeds on a prompt need an open one."""
+        return self.subject is not None or action not in NEEDS_SUBJECT
+
+    def action_new(self) -> None:
+        """Ask for a name and begin a prompt."""
+        self._ask_name("New prompt", "", lambda name: self.open_prompt(name))
+
+    def action_duplicate(self) -> None:
+        """Copy the open prompt, as it stands in the editor, to a new name."""
+        if self.subject is None:
+            return
+        edit = self.editor.value()
+
+        def named(name: str) -> None:
+            self.flush()
+            self._show_subject(Subject(name))
+            self.editor.show(type(edit)(name, edit.description, edit.messages, edit.model, edit.fields))
+            self.edited()
+
+        self._ask_name("Copy as", f"{self.subject.name}-copy", named)
+
+    def _ask_name(self, title: str, value: str, then: Callable[[str], None]) -> None:
+        taken = [row.name for row in self.prompts]
+        self.app.push_screen(NameDialog(title, taken, value), lambda name: then(name) if name else None)
+
+    def action_filter(self) -> None:
+        """Go to the filter field."""
+        self._show_tab("prompts")
+        self.query_one("#filter", Input).focus()
+
+    def action_back(self) -> None:
+        """Close the comparison, else go to the list."""
+        if self.has_class("-comparing"):
+            self.remove_class("-comparing")
+            self.query_one("#version-list").focus()
+            return
+        self._show_tab("prompts")
+        self.query_one(PromptTree).focus()
+
+    def action_next_pane(self) -> None:
+        """Go to the next of the three panes."""
+        at = next((at for at, tab in enumerate(TABS) if self.query_one(f"#{PANES[tab]}").has_focus_within), 0)
+        tab = TABS[(at + 1) % len(TABS)]
+        self._show_tab(tab)
+        self.query_one(FOCUS[tab]).focus()
+
+    @on(TabLine.Chosen, "#tabs")
+    def _tab(self, event: TabLine.Chosen) -> None:
+        self._show_tab(TABS[event.index])
+
+    def _show_tab(self, tab: str) -> None:
+        for name in TABS:
+            self.set_class(name == tab, f"-tab-{name}")
+        self.query_one("#tabs", TabLine).chosen = TABS.index(tab)
+
+    # What the shell asks
+
+    def copy_source(self) -> str | None:
+        """The text of the message that has focus."""
+        block = self.editor.focused_block
+        return block.area.text if self.subject is not None and block is not None else None
+
+    def code_subject(self) -> CodeSubject | None:
+        """How a program runs this prompt."""
+        if self.subject is None:
+            return None
+        return code_of(self.subject.name, self._variables, self.subject.base)
+
+    def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
+        """Deeds without a key."""
+        if self.subject is not None:
+            yield "Add a message", "At the end of this prompt", self.editor.add_message
+            yield "Choose the model", "From the models of your providers", self.choose_model
+
+
+NEEDS_SUBJECT = {"save", "run", "compare_draft", "external", "duplicate", "archive", "discard"}
+PANES = {"prompts": "list", "editor": "editor", "versions": "versions"}
+FOCUS = {"prompts": "#tree", "editor": "TemplateArea", "versions": "#version-list"}
+KEY = "bold $primary"
+NO_PROMPTS = Content.assemble(
+    "No prompts yet.\n\n",
+    ("n", KEY), "  write the first one\n",
+    ("ctrl+p", KEY), "  find any action\n",
+    ("f1", KEY), "  help\n\n",
+    "To look around first, quit and run\n", ("ledger-tui demo", "bold"),
+)  # fmt: skip
+NOTHING_OPEN = Content.assemble(
+    "No prompt is open.\n\n", ("enter", KEY), "  opens the one under the cursor\n", ("n", KEY), "  writes a new one"
+)

@@ -1,0 +1,70 @@
+"""The prompt that is open: what was read of it, and the edit that would change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.values import ACTIVE, PromptRow, VersionRow
+from ledger_tui.errors import NotFound
+from ledger_tui.ui.places.prompts.edit import Edit
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.drafts import Draft
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A prompt with its versions. ``base`` is the version that is shown or edited, None for a prompt never saved."""
+
+    name: str
+    prompt: PromptRow | None = None
+    versions: tuple[VersionRow, ...] = ()
+    base: VersionRow | None = None
+    content: PromptContent | None = None
+    """The base version's content."""
+    draft: Draft | None = None
+    """The unsaved edit that was found, if any."""
+    waiting: bool = False
+    """Whether the draft waits while the base version is only shown."""
+
+    @cached_property
+    def baseline(self) -> Edit:
+        """The edit that changes nothing."""
+        if self.content is None:
+            return Edit(self.name)
+        description = self.prompt.description if self.prompt else ""
+        return Edit.of_content(self.name, description, self.content)
+
+    @cached_property
+    def edit(self) -> Edit:
+        """What the editor shows first."""
+        return Edit.of_draft(self.draft) if self.draft is not None and not self.waiting else self.baseline
+
+    @property
+    def base_is_active(self) -> bool:
+        """Whether the base is what the name alone means."""
+        return self.base is None or ACTIVE in self.base.labels
+
+
+def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None) -> Subject:
+    """Read a prompt with versions, content and draft, for a thread; a name without a prompt gives an empty subject.
+
+    With a ``version_id`` other than the draft's base, the draft waits.
+    """
+    draft = ledger.drafts.get(name)
+    try:
+        prompt = ledger.registry.prompt(name)
+    except NotFound:
+        return Subject(name, draft=draft)
+    versions = tuple(ledger.registry.versions(name))
+    wanted = version_id or (draft.based_on if draft else None)
+    base = next((version for version in versions if version.id == wanted), None)
+    if base is None:
+        base = next((version for version in versions if ACTIVE in version.labels), versions[0] if versions else None)
+    content = ledger.registry.content(base.id) if base else None
+    waiting = bool(draft and version_id and draft.based_on != version_id)
+    return Subject(name, prompt, versions, base, content, draft, waiting)

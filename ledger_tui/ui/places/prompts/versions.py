@@ -1,0 +1,221 @@
+"""The right side: the versions of the prompt with what they cost and failed, and the facts of its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Button, OptionList
+from textual.widgets.option_list import Option
+
+from ledger_tui.domain import clock, money
+from ledger_tui.domain.measure import age
+from ledger_tui.domain.text import one_line
+from ledger_tui.domain.values import ACTIVE, JournalRow, VersionRow
+from ledger_tui.ui.places.playground.tab_line import TabLine
+from ledger_tui.ui.safe import line
+
+Wish = Literal["show", "restore", "label", "unlabel"]
+
+
+def _age(at_us: int) -> str:
+    return age(at_us, clock.now_us())
+
+
+class VersionList(OptionList):
+    """The versions, two lines each; keys act on the one under the cursor."""
+
+    HELP = """
+### Versions
+`●` is the active version: what the name alone means. `enter` shows a version in the editor, `space` marks it, `c`
+compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
+label on it, `x` takes one off. `u` takes the last of such changes back.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "Mark", id="versions.mark", tooltip="Mark this version for a comparison"),
+        Binding("c", "compare", "Compare", id="versions.compare", tooltip="Compare the two marked versions"),
+        Binding("v", "wish('restore')", "Make active", id="versions.restore", tooltip="Make this version active again"),
+        Binding("l", "wish('label')", "Label", id="versions.label", tooltip="Put a label on this version"),
+        Binding("x", "wish('unlabel')", "Unlabel", show=False, id="versions.unlabel", tooltip="Take a label off"),
+    ]
+
+    def action_mark(self) -> None:
+        """Mark the version under the cursor."""
+        if isinstance(pane := self.parent, Versions):
+            pane.mark()
+
+    def action_compare(self) -> None:
+        """Compare."""
+        if isinstance(pane := self.parent, Versions):
+            pane.compare()
+
+    def action_wish(self, wish: Wish) -> None:
+        """Ask for something to be done with the version under the cursor."""
+        if isinstance(pane := self.parent, Versions):
+            pane.wish(wish)
+
+
+class Versions(Vertical):
+    """Shows versions and history; posts what a person wants."""
+
+    DEFAULT_CSS = """
+    Versions {
+        OptionList { height: 1fr; border: none; padding: 0; background: transparent; scrollbar-size-vertical: 1; }
+        #history { display: none; }
+        &.-history #history { display: block; }
+        &.-history #version-list { display: none; }
+        &.-history .toolbar { display: none; }
+    }
+    """
+
+    @dataclass
+    class Wanted(Message):
+        """A person wants to do something with a version."""
+
+        version: VersionRow
+        wish: Wish
+
+    @dataclass
+    class CompareWanted(Message):
+        """A person wants to compare two versions."""
+
+        old: VersionRow
+        new: VersionRow
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._versions: Sequence[VersionRow] = ()
+        self._shown = ""
+        self._marked: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """Tabs, the two lists, buttons."""
+        yield TabLine("Versions", "History", id="versions-tabs")
+        yield VersionList(id="version-list", compact=True)
+        yield OptionList(id="history", compact=True)
+        with Horizontal(classes="toolbar"):
+            yield Button("Compare", compact=True, name="compare", tooltip="Compare two versions (c)")
+            yield Button("Make active", compact=True, name="restore", tooltip="Make this version active again (v)")
+            yield Button("Label", compact=True, name="label", tooltip="Put a label on this version (l)")
+
+    @property
+    def current(self) -> VersionRow | None:
+        """The version under the cursor."""
+        at = self.query_one(VersionList).highlighted
+        return self._versions[at] if at is not None and at < len(self._versions) else None
+
+    def show(self, versions: Sequence[VersionRow], shown: str) -> None:
+        """Show versions, newest first; ``shown`` is the id of the one in the editor."""
+        known = {version.id for version in versions}
+        self._versions, self._shown = versions, shown
+        self._marked = [mark for mark in self._marked if mark in known]
+        rows = self.query_one(VersionList)
+        before = rows.highlighted
+        rows.clear_options()
+        rows.add_options([Option(self._words(version)) for version in versions])
+        at = next((at for at, version in enumerate(versions) if version.id == shown), 0)
+        rows.highlighted = (at if before is None else min(before, len(versions) - 1)) if versions else None
+
+    def show_history(self, rows: Sequence[JournalRow]) -> None:
+        """Show the facts, newest first."""
+        numbers = {version.id: version.number for version in self._versions}
+        shown = self.query_one("#history", OptionList)
+        shown.clear_options()
+        shown.add_options([Option(_fact(row, numbers)) for row in rows])
+
+    def _words(self, version: VersionRow) -> Content:
+        mark = "◆ " if version.id in self._marked else "● " if ACTIVE in version.labels else "  "
+        parts: list[Content | tuple[str, str]] = [
+            (mark, "$primary"),
+            (f"v{version.number}", "bold underline" if version.id == self._shown else "bold"),
+            (f" {version.short_hash} ", "$text-muted"),
+            (f"{_age(version.created_us)} ", "$text-muted"),
+        ]
+        for label in version.labels:
+            if label != ACTIVE:
+                parts.append((f" {one_line(label, 64)}", "$accent"))
+        message = one_line(version.message, 60) or ("first version" if version.number == 1 else "no message")
+        parts.append(("\n    ", ""))
+        parts.append(line(message, 60))
+        facts = [one_line(version.author, 30)]
+        if version.base_number and version.base_number != version.number - 1:
+            facts.append(f"↳ v{version.base_number}")
+        if version.run_count:
+            facts.append(f"{version.run_count:,} runs")
+            if version.error_count:
+                facts.append(f"✗ {version.error_count:,}")
+            facts.append(money.show(version.cost_nusd, version.unpriced_count))
+        parts.append((f"\n    {' · '.join(facts)}", "$text-muted"))
+        return Content.assemble(*parts)
+
+    def mark(self) -> None:
+        """Mark the version under the cursor, or take its mark off; two can be marked."""
+        version = self.current
+        if version is None:
+            return
+        if version.id in self._marked:
+            self._marked.remove(version.id)
+        else:
+            self._marked = [*self._marked[-1:], version.id]
+        rows = self.query_one(VersionList)
+        for at, row in enumerate(self._versions):
+            rows.replace_option_prompt_at_index(at, self._words(row))
+
+    def compare(self) -> None:
+        """Ask for the comparison of the marked versions, else of this one with its mark or its base."""
+        by_id = {version.id: version for version in self._versions}
+        chosen = [by_id[mark] for mark in self._marked]
+        current = self.current
+        if len(chosen) < 2 and current is not None and current not in chosen:
+            chosen.append(current)
+        if len(chosen) == 1:
+            older = [v for v in self._versions if v.number < chosen[0].number]
+            chosen += [v for v in older if v.number == chosen[0].base_number] or older[:1]
+        if len(chosen) == 2:
+            old, new = sorted(chosen, key=lambda version: version.number)
+            self.post_message(self.CompareWanted(old, new))
+
+    def wish(self, wish: Wish) -> None:
+        """Ask for something to be done with the version under the cursor."""
+        if self.current is not None:
+            self.post_message(self.Wanted(self.current, wish))
+
+    @on(OptionList.OptionSelected, "#version-list")
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.wish("show")
+
+    @on(TabLine.Chosen)
+    def _tab(self, event: TabLine.Chosen) -> None:
+        event.stop()
+        self.set_class(event.index == 1, "-history")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.name == "compare":
+            self.compare()
+        elif event.button.name == "restore":
+            self.wish("restore")
+        else:
+            self.wish("label")
+
+
+def _fact(row: JournalRow, numbers: dict[str, int]) -> Content:
+    value = row.value
+    if row.kind == "label":
+        what = f"{row.field} → v{numbers.get(str(value), '?')}" if value else f"{row.field} taken off"
+    elif row.kind == "version":
+        what = f"saved v{numbers.get(row.field) or numbers.get(str(value)) or '?'}"
+    else:
+        what = f"{row.field or row.kind}: {one_line(str(value), 80)}"
+    undone = "↶ " if row.undoes else ""
+    words = Content.assemble((f"{_age(row.at_us):>5}  ", "$text-muted"), line(f"{undone}{what}", 120))
+    return Content.assemble(words, (f"\n       {one_line(row.actor, 40)}", "$text-muted"))
