@@ -16,7 +16,7 @@ from enum import IntFlag
 from functools import cached_property
 from itertools import accumulate
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger_tui.domain.tree_walk import TreeWalk
 from ledger_tui.domain.values import FLAG_DUPLICATE, SpanRow
@@ -26,7 +26,6 @@ _KEY, _SPAN, _PARENT = _COLUMN["key"], _COLUMN["span_id"], _COLUMN["parent_span_
 _STATUS, _STARTED, _DURATION = _COLUMN["status"], _COLUMN["started_us"], _COLUMN["duration_us"]
 _INPUT, _OUTPUT, _COST = _COLUMN["input_tokens"], _COLUMN["output_tokens"], _COLUMN["cost_nusd"]
 _UNPRICED, _FLAGS = _COLUMN["unpriced"], _COLUMN["flags"]
-_MAX_INT = 2**63
 
 
 class Mark(IntFlag):
@@ -75,6 +74,21 @@ class Breakdown:
     errors: int
     share: float
     """Part of the trace's cost, 0 to 1; part of its tokens when nothing in it has a price."""
+
+
+class _Calls(NamedTuple):
+    """Running sums over the lines that have tokens or money."""
+
+    lines: Sequence[int]
+    cost: Sequence[int]
+    priced: Sequence[int]
+    tokens: Sequence[int]
+    unpriced: Sequence[int]
+
+    def between(self, line: int, end: int) -> tuple[int, int]:
+        """Positions in the sums of the lines from ``line`` up to but not including ``end``."""
+        start = bisect_left(self.lines, line)
+        return start, bisect_left(self.lines, end, start)
 
 
 class SpanTree:
@@ -156,23 +170,23 @@ class SpanTree:
     # Sums: a running sum per column, so that a subtree's sum is one subtraction.
 
     @cached_property
-    def _costs(self) -> tuple[Sequence[int], Sequence[int]]:
-        """The lines that have a price, and the running sums of those."""
-        costs = self._column(_COST)
-        priced = [line for line, cost in enumerate(costs) if cost is not None]
-        return priced, _running(map(costs.__getitem__, priced))
-
-    @cached_property
-    def _token_sums(self) -> Sequence[int]:
-        inputs, outputs = map(itemgetter(_INPUT), self._rows), map(itemgetter(_OUTPUT), self._rows)
-        tokens = [(given or 0) + (made or 0) for given, made in zip(inputs, outputs, strict=True)]
-        return _running(map(tokens.__getitem__, self._order))
-
-    @cached_property
-    def _unpriced_sums(self) -> Sequence[int]:
-        if not any(map(itemgetter(_UNPRICED), self._rows)):
-            return [0] * (len(self) + 1)
-        return _running(self._column(_UNPRICED))
+    def _calls(self) -> _Calls:
+        """The lines that have tokens or money, and the running sums over those."""
+        rows = self._rows
+        calls: list[int] = []
+        costs: list[int | None] = []
+        tokens: list[int] = []
+        unpriced: list[int] = []
+        for line, index in enumerate(self._order):
+            row = rows[index]
+            given, made, cost = row[_INPUT], row[_OUTPUT], row[_COST]
+            if cost is not None or given or made or row[_UNPRICED]:
+                calls.append(line)
+                costs.append(cost)
+                tokens.append((given or 0) + (made or 0))
+                unpriced.append(row[_UNPRICED])
+        priced = _running(cost is not None for cost in costs)
+        return _Calls(calls, _running(cost or 0 for cost in costs), priced, _running(tokens), _running(unpriced))
 
     @cached_property
     def _failed(self) -> Sequence[int]:
@@ -185,18 +199,19 @@ class SpanTree:
 
     def cost(self, line: int) -> int | None:
         """Nano-dollars of the subtree, None when nothing in it has a price."""
-        priced, sums = self._costs
-        start = bisect_left(priced, line)
-        end = bisect_left(priced, self.ends[line], start)
-        return sums[end] - sums[start] if end > start else None
+        start, end = self._calls.between(line, self.ends[line])
+        calls = self._calls
+        return calls.cost[end] - calls.cost[start] if calls.priced[end] > calls.priced[start] else None
 
     def tokens(self, line: int) -> int:
         """Input and output tokens of the subtree."""
-        return self._token_sums[self.ends[line]] - self._token_sums[line]
+        start, end = self._calls.between(line, self.ends[line])
+        return self._calls.tokens[end] - self._calls.tokens[start]
 
     def unpriced(self, line: int) -> int:
         """How many calls of the subtree have no known price."""
-        return self._unpriced_sums[self.ends[line]] - self._unpriced_sums[line]
+        start, end = self._calls.between(line, self.ends[line])
+        return self._calls.unpriced[end] - self._calls.unpriced[start]
 
     def errors(self, line: int) -> int:
         """How many spans of the subtree failed."""
@@ -205,7 +220,7 @@ class SpanTree:
 
     def sum_up(self) -> None:
         """Make every sum now (they are otherwise made when first asked for)."""
-        _ = self._costs, self._token_sums, self._unpriced_sums, self._failed
+        _ = self._calls, self._failed
 
     def settle(self) -> SpanTree:
         """Make every sum and mark, and keep them in flat arrays: a large tree then costs the garbage collector nothing.
@@ -215,27 +230,25 @@ class SpanTree:
         self.sum_up()
         _ = self.marks, self._lines_by_key
         self._rows = tuple(self._rows)
-        for name in ("_order", "depths", "ends", "parents", "_token_sums", "_unpriced_sums", "_failed"):
+        for name in ("_order", "depths", "ends", "parents", "_failed"):
             self.__dict__[name] = array("q", self.__dict__[name])
-        priced, sums = self._costs
-        self.__dict__["_costs"] = (array("q", priced), array("q", sums) if sums[-1] < _MAX_INT else sums)
+        self.__dict__["_calls"] = _Calls(*map(_flat, self._calls))
         return self
 
     @property
     def total_cost(self) -> int | None:
         """Nano-dollars of the whole trace, None when nothing in it has a price."""
-        priced, sums = self._costs
-        return sums[-1] if priced else None
+        return self._calls.cost[-1] if self._calls.priced[-1] else None
 
     @property
     def total_tokens(self) -> int:
         """Input and output tokens of the whole trace."""
-        return self._token_sums[-1]
+        return self._calls.tokens[-1]
 
     @property
     def total_unpriced(self) -> int:
         """Calls without a known price in the whole trace."""
-        return self._unpriced_sums[-1]
+        return self._calls.unpriced[-1]
 
     @property
     def total_errors(self) -> int:
@@ -335,6 +348,14 @@ def build_tree(rows: Sequence[tuple[Any, ...]]) -> SpanTree:
 def _mark(odd: dict[int, Mark], mark: Mark, indices: Iterable[int]) -> None:
     for index in indices:
         odd[index] = odd.get(index, Mark(0)) | mark
+
+
+def _flat(numbers: Sequence[int]) -> Sequence[int]:
+    """The same numbers in an array, where they fit."""
+    try:
+        return array("q", numbers)
+    except OverflowError:
+        return numbers
 
 
 def _running(values: Iterable[int]) -> list[int]:

@@ -51,6 +51,8 @@ def trace_of_span(lean: Lean, span_key: int) -> str | None:
 _SPANS = (
     f"SELECT {', '.join('id' if name == 'key' else name for name in SpanRow._fields)} FROM spans WHERE trace_key = :key"
 )
+_SPANS_IN_ORDER = _SPANS.replace("trace_key = :key", "id IN (SELECT id FROM spans WHERE trace_key = :key)")
+"""By key: rows are read, and lie in memory, in the order in which they were written; a tree is built of them faster."""
 
 
 def spans(lean: Lean, trace_key: int) -> list[SpanRow]:
@@ -60,7 +62,7 @@ def spans(lean: Lean, trace_key: int) -> list[SpanRow]:
 
 def span_tuples(lean: Lean, trace_key: int) -> list[tuple[Any, ...]]:
     """The lean spans of a trace as plain tuples in the order of ``SpanRow``'s fields: what a tree is built from."""
-    return lean.fetch(_SPANS, {"key": trace_key})
+    return lean.fetch(_SPANS_IN_ORDER, {"key": trace_key})
 
 
 def span(lean: Lean, span_key: int) -> SpanRow | None:
