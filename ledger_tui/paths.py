@@ -14,7 +14,7 @@ class Paths:
     """The folders of one workspace on this machine."""
 
     data: Path
-    """Database, drafts, backups, device id; mode 0700."""
+    """Database, drafts, spool, backups, device id; mode 0700."""
     config: Path
     """settings.toml, keymap.toml and the user's themes."""
 
@@ -27,6 +27,11 @@ class Paths:
     def drafts(self) -> Path:
         """Unsaved edits, one file each."""
         return self.data / "drafts"
+
+    @property
+    def spool(self) -> Path:
+        """Recorded spans on their way into the database."""
+        return self.data / "spool"
 
     @property
     def backups(self) -> Path:

@@ -2,7 +2,7 @@
 
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
 they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
-`daily_costs`) are derived and can be rebuilt from the facts.
+`daily_costs`) are derived and can be rebuilt from the facts. `spool_marks` says how far recorded spans have come.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
@@ -379,3 +379,14 @@ class Model(SQLModel, table=True):
     model: str = Field(primary_key=True)
     detail: str = Field(default="{}", sa_column=_text(nullable=False))
     fetched_us: int = Field(sa_column=_big(nullable=False))
+
+
+class SpoolMark(SQLModel, table=True):
+    """How far a spool file of recorded spans is in the database: set in the transaction that writes its spans."""
+
+    __tablename__ = "spool_marks"
+    file: str = Field(primary_key=True)
+    device: str = ""
+    """Whose data folder holds the file."""
+    done_bytes: int = Field(sa_column=_big(nullable=False))
+    updated_us: int = Field(sa_column=_big(nullable=False))

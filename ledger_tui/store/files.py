@@ -136,7 +136,7 @@ def exclusive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
         if hasattr(os, "fchmod"):
             os.fchmod(descriptor, 0o600)
         until = time.monotonic() + timeout_s
-        while not _take(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > until:
                 raise DatabaseLocked(f"another process holds {path}", title="Another process is changing the ledger")
             time.sleep(0.02)
@@ -147,7 +147,8 @@ def exclusive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
 
 if sys.platform == "win32":
 
-    def _take(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock the file for this descriptor alone, until it is closed; False when somebody else has it."""
         import msvcrt
 
         try:
@@ -158,7 +159,8 @@ if sys.platform == "win32":
 
 else:
 
-    def _take(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock the file for this descriptor alone, until it is closed; False when somebody else has it."""
         import fcntl
 
         try:

@@ -21,6 +21,7 @@ from ledger_tui.errors import (
 from ledger_tui.paths import Paths
 from ledger_tui.store import sqlite
 from ledger_tui.store.database import Database
+from ledger_tui.store.migrations import SCHEMA
 
 from tests.store.helpers import get, in_child, other_program, put
 
@@ -85,7 +86,7 @@ def test_pragmas_are_set(database: Database) -> None:
     expected = {
         "journal_mode": "wal", "busy_timeout": 5000, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1,
         "temp_store": 2, "secure_delete": 1, "journal_size_limit": 67108864, "application_id": 0x504C4447,
-        "user_version": 1,
+        "user_version": SCHEMA,
     }  # fmt: skip
     with database.lean() as lean:
         assert {name: lean.fetch(f"PRAGMA {name}")[0][0] for name in expected} == expected
@@ -195,7 +196,7 @@ def test_another_process_went_ahead(database: Database) -> None:
     with pytest.raises(DatabaseNewer):
         database.prepare()
     with other_program(database.path) as other:
-        other.execute("PRAGMA user_version=1")
+        other.execute(f"PRAGMA user_version={SCHEMA}")
     assert get(database, "c") is None
 
 

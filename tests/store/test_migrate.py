@@ -18,12 +18,13 @@ from sqlalchemy import Engine, event
 
 from tests.store.helpers import die, get, in_child, other_program, put
 
+NEXT_SCHEMA = migrations.SCHEMA + 1
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{next}"
+down_revision = "{this}"
 
 
 def upgrade() -> None:
@@ -40,11 +41,13 @@ def _next_release(monkeypatch: pytest.MonkeyPatch, folder: Path, last: str = "")
     """Let this process be the next release, which knows one step more."""
     scripts = folder / "next"
     shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0002_next.py").write_text(NEXT.replace("{last}", last))
+    this, following = migrations.REVISIONS[-1], f"{NEXT_SCHEMA:04}"
+    step = NEXT.replace("{last}", last).replace("{this}", this).replace("{next}", following)
+    (scripts / "versions" / f"{following}_next.py").write_text(step)
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
     for module in (migrate, sqlite, postgres):
-        monkeypatch.setattr(module, "SCHEMA", 2)
-    monkeypatch.setattr(postgres, "REVISIONS", ("0001", "0002"))
+        monkeypatch.setattr(module, "SCHEMA", NEXT_SCHEMA)
+    monkeypatch.setattr(postgres, "REVISIONS", (*migrations.REVISIONS, following))
 
 
 @pytest.fixture
@@ -76,11 +79,11 @@ def test_upgrade_keeps_a_verified_copy(
     assert (database.state(), get(database, "a")) == ("ready", "kept")
     with database.lean() as lean:
         assert lean.fetch("SELECT body FROM notes") == [("kept",)]
-    copies = list(paths.backups.glob("pre-2-*.db"))
+    copies = list(paths.backups.glob(f"pre-{NEXT_SCHEMA}-*.db"))
     assert [copy.stat().st_mode & 0o777 for copy in copies] == [0o600]
     with other_program(copies[0]) as copy:
         assert copy.execute("SELECT value FROM workspace WHERE key = 'a'").fetchall() == [("kept",)]
-        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("PRAGMA user_version").fetchone() == (migrations.SCHEMA,)
     database.close()
 
 
@@ -117,7 +120,7 @@ def test_failed_step_changes_nothing(
     assert (database.state(), get(database, "a")) == ("ready", "kept")
     with database.lean() as lean:
         assert lean.fetch("SELECT count(*) FROM sqlite_schema WHERE name = 'notes'") == [(0,)]
-    assert len(list(paths.backups.glob("pre-2-*.db"))) == 1
+    assert len(list(paths.backups.glob(f"pre-{NEXT_SCHEMA}-*.db"))) == 1
     database.close()
 
 
@@ -201,7 +204,7 @@ def test_killed_upgrade_is_old_or_new(
         database.prepare()
         assert get(database, "a") == "kept"
         database.close()
-    assert len(list(paths.backups.glob("pre-2-*.db"))) == backup.KEEP_BEFORE_MIGRATION
+    assert len(list(paths.backups.glob(f"pre-{NEXT_SCHEMA}-*.db"))) == backup.KEEP_BEFORE_MIGRATION
 
 
 def test_killed_creation_is_nothing_or_all(paths: Paths) -> None:
