@@ -164,14 +164,20 @@ class LedgerApp(App[None], inherit_bindings=False):
     @work(group="open", exclusive=True, exit_on_error=False)
     async def open_ledger(self) -> None:
         """Create or migrate the database in a thread; a failure is a screen of its own, with a way to try again."""
+        error = await self.try_to_open()
+        if error is not None:
+            from ledger_tui.ui.dialogs.opening import OpeningFailed
+
+            self.push_screen(OpeningFailed(error))
+
+    async def try_to_open(self) -> Exception | None:
+        """Open the ledger in a thread and let the places go on; what went wrong, None when nothing did."""
         try:
             await asyncio.to_thread(self.ledger.prepare)
         except Exception as error:
-            from ledger_tui.ui.dialogs.opening import OpeningFailed
-
-            await self.push_screen(OpeningFailed(error))
-        else:
-            self.opened.set()
+            return error
+        self.opened.set()
+        return None
 
     def refresh_facts(self, spend: str | None = None) -> None:
         """Renew what the top line says; ``spend`` None keeps the figure."""

@@ -57,14 +57,13 @@ def foreign_sequences(output: str) -> list[str]:
 
 
 def guarded(data: str) -> str:
-    """``data`` without OSC, DCS, APC, PM, SOS, reset and C1 sequences that are not ours; costs one scan when there is none."""
-    if _SUSPECT.search(data) is None:
+    """``data`` without OSC, DCS, APC, PM, SOS, reset and C1 sequences that are not ours; costs one scan when there is none.
+
+    A text for the clipboard is a write of its own; inside a painted frame it is not ours.
+    """
+    if _SUSPECT.search(data) is None or OUR_OSC.fullmatch(data):
         return data
-    return _ANY_OSC.sub(lambda match: match[0] if _ours(match[0]) else _STAND_IN, data)
-
-
-def _ours(sequence: str) -> bool:
-    return bool(OUR_OSC.fullmatch(sequence) or OUR_OTHER.match(sequence))
+    return _ANY_OSC.sub(lambda match: match[0] if OUR_OTHER.match(match[0]) else _STAND_IN, data)
 
 
 def guarded_driver(base: type[Driver]) -> type[Driver]:

@@ -97,22 +97,32 @@ def _files(folders: Iterable[Path]) -> Iterable[Path]:
             continue
 
 
+def _left_out(cause: str, where: str, line: int = 0) -> SettingsError:
+    place = f"{Path(where).name}{f', line {line}' if line else ''}"
+    return SettingsError(
+        f"{place}: {cause}",
+        file=where,
+        line=line,
+        title="A theme was left out",
+        remedy="Correct the file; it is read again as soon as it is saved.",
+    )
+
+
 def read_theme(file: Path) -> Theme:
     """The theme of one file; raises SettingsError that names the file and, where known, the line."""
     where = str(file)
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{file.name} cannot be read: {error.strerror}", file=where) from error
+        raise _left_out(f"it cannot be read: {error.strerror}", where) from error
     if len(raw) > MAX_THEME_BYTES:
-        raise SettingsError(f"{file.name} is larger than {MAX_THEME_BYTES // 1024} kB", file=where)
+        raise _left_out(f"it is larger than {MAX_THEME_BYTES // 1024} kB", where)
     try:
         text = raw.decode("utf-8")
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         found = re.search(r"line (\d+)", str(error))
-        line = int(found.group(1)) if found else 0
-        raise SettingsError(f"{file.name}: {one_line(str(error))}", file=where, line=line) from error
+        raise _left_out(one_line(str(error)), where, int(found.group(1)) if found else 0) from error
     return theme_of(data, where, text)
 
 
@@ -121,13 +131,7 @@ def theme_of(data: Mapping[str, Any], where: str, text: str = "") -> Theme:
 
     def refuse(cause: str, key: str = "") -> SettingsError:
         line = next((n for n, row in enumerate(text.splitlines(), 1) if key and row.strip().startswith(key)), 0)
-        return SettingsError(
-            f"{Path(where).name}{f', line {line}' if line else ''}: {cause}",
-            file=where,
-            line=line,
-            title="A theme was left out",
-            remedy="Correct the file; it is read again as soon as it is saved.",
-        )
+        return _left_out(cause, where, line)
 
     name = data.get("name")
     if not isinstance(name, str) or not _NAME.match(name):
@@ -142,9 +146,8 @@ def theme_of(data: Mapping[str, Any], where: str, text: str = "") -> Theme:
     variables = _variables(data.get("variables", {}), refuse)
     derived = {variable: colors.get(color, colors["primary"]) for variable, color in DERIVED_VARIABLES.items()}
     derived |= ANSI_VARIABLES if data.get("ansi") else _shades(colors)
-    return Theme(
-        name=name, dark=data.get("dark", True), ansi=data.get("ansi", False), variables=derived | variables, **colors
-    )
+    looks: dict[str, Any] = {"dark": data.get("dark", True), "ansi": data.get("ansi", False), **colors}
+    return Theme(name=name, variables=derived | variables, **looks)
 
 
 def _shades(colors: Mapping[str, str]) -> dict[str, str]:

@@ -60,19 +60,7 @@ class OpeningFailed(Dialog[None]):
 
     def compose_dialog(self) -> Iterable[Widget]:
         """What happened and what to do."""
-        error = self._error
-        if isinstance(error, LedgerError):
-            title, cause, remedy = error.title, error.cause, error.remedy
-        else:
-            title, cause, remedy = (
-                "Something went wrong",
-                f"{type(error).__name__}: {error}",
-                "Try again, or run the doctor.",
-            )
-        yield Static(content(title, "bold"), classes="dialog-text")
-        if cause:
-            yield Static(content(cause), classes="dialog-text")
-        yield Static(content(remedy), classes="dialog-text muted")
+        yield Static("", id="what", classes="dialog-text", markup=False)
         yield Static("", id="findings", markup=False)
         with Horizontal(classes="dialog-buttons"):
             yield Button("Quit", id="quit", compact=True)
@@ -80,17 +68,34 @@ class OpeningFailed(Dialog[None]):
             yield Button("Try again", id="retry", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        """The likeliest wish has focus."""
+        """Say it; the likeliest wish has focus."""
+        self._say(self._error)
         self.query_one("#retry", Button).focus()
+
+    def _say(self, error: Exception) -> None:
+        if isinstance(error, LedgerError):
+            title, cause, remedy = error.title, error.cause, error.remedy
+        else:
+            title, cause = "Something went wrong", f"{type(error).__name__}: {error}"
+            remedy = "Try again, or run the doctor."
+        parts = [content(title, "bold"), content(cause), content(remedy, "$text-muted")]
+        self.query_one("#what", Static).update(Content("\n\n").join([part for part in parts if part]))
 
     @on(Button.Pressed)
     async def _pressed(self, event: Button.Pressed) -> None:
         await self.run_action({"quit": "cancel"}.get(event.button.id or "", event.button.id or ""))
 
-    def action_retry(self) -> None:
-        """Open the ledger again."""
-        self.dismiss(None)
-        self.app.open_ledger()
+    @work(group="retry", exclusive=True, exit_on_error=False)
+    async def action_retry(self) -> None:
+        """Open the ledger again; stay here when that fails too."""
+        findings = self.query_one("#findings", Static)
+        findings.update("◌ opening …")
+        error = await self.app.try_to_open()
+        if error is None:
+            self.dismiss(None)
+        else:
+            self._say(error)
+            findings.update(Content.styled("✗ Tried again: it is still so.", "$error"))
 
     def action_cancel(self) -> None:
         """Leave the workstation."""

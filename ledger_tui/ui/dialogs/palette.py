@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
@@ -65,6 +65,7 @@ class Palette(Dialog[Entry | None]):
         super().__init__("Palette", "enter do it · esc close")
         self._entries = list(action_entries(screen))
         self._found: list[Entry] = []
+        self._typed_ahead = ""
 
     def compose_dialog(self) -> Iterable[Widget]:
         """The field and what it finds."""
@@ -77,8 +78,22 @@ class Palette(Dialog[Entry | None]):
         """Offer the actions at once, then what the ledger knows."""
         self._entries += place_entries(self.app)
         self._show("")
+        self._take_typed()
         self.query_one(OptionList).can_focus = False
         self._load()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that come before the field has the focus are not lost."""
+        if event.is_printable and event.character and not isinstance(self.focused, Input):
+            event.stop()
+            event.prevent_default()
+            self._typed_ahead += event.character
+            self._take_typed()
+
+    def _take_typed(self) -> None:
+        for field in self.query(Input):
+            field.insert_text_at_cursor(self._typed_ahead)
+            self._typed_ahead = ""
 
     @work(group="palette", exclusive=True, exit_on_error=False)
     async def _load(self) -> None:

@@ -181,8 +181,10 @@ class CostsPlace(Place):
         if self._shown is None:
             return None
         head = "day\tcalls\terrors\tinput_tokens\toutput_tokens\tcost_nano_usd\tunpriced"
-        rows = ["\t".join(map(str, (*row.key, row.calls, row.errors, row.input_tokens, row.output_tokens, row.cost_nusd, row.unpriced)))
-                for row in self._shown.by_day]  # fmt: skip
+        rows = []
+        for row in self._shown.by_day:
+            sums = (row.calls, row.errors, row.input_tokens, row.output_tokens, row.cost_nusd, row.unpriced)
+            rows.append("\t".join(map(str, (*row.key, *sums))))
         return "\n".join([head, *rows]) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.widgets import Button, Static
 
 from ledger_tui import __version__
 from ledger_tui.domain.text import printable
+from ledger_tui.services.care import Check
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.dialogs.opening import check_lines
 from ledger_tui.ui.places.settings.section import Section
@@ -59,16 +61,17 @@ class About(Section):
             ("author", ledger.settings.author_setting or "git's user.name, else the login"),
         ]
 
-    def _show(self, checks: list[object]) -> None:
+    def _show(self, checks: list[Check]) -> None:
         self.query_one("#findings", Static).update(Content.assemble(("\nDoctor\n", "bold"), check_lines(checks)))
+
+    def _backed_up(self, path: Path) -> None:
+        self.app.notify(printable(f"Copied to {path}"), markup=False)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "check":
             self.read()
         elif event.button.id == "backup":
-            self.load(
-                self.app.ledger.care.backup, lambda path: self.app.notify(printable(f"Copied to {path}"), markup=False)
-            )
+            self.load(self.app.ledger.care.backup, self._backed_up)
         else:
             copy(self.app, "\n".join(f"{name}: {value}" for name, value in self._facts()), "facts")

@@ -16,7 +16,7 @@ from ledger_tui.ui.dialogs.base import Dialog
 from ledger_tui.ui.keymap import conflicts, normal_key, write_keys
 from ledger_tui.ui.places.settings.section import Section
 from ledger_tui.ui.safe import content
-from ledger_tui.ui.widgets.row_table import RowTable
+from ledger_tui.ui.widgets.row_table import Cell, RowTable
 
 
 class PressKey(Dialog[str | None]):
@@ -76,7 +76,7 @@ class Keys(Section):
         """List the actions of every loaded place."""
         keymap = self.app.keymap
         self._actions = {action.id: action for action in watch.known_actions()}
-        rows = []
+        rows: list[tuple[str, list[Cell]]] = []
         for action in self._actions.values():
             mine = keymap.get(action.id)
             keys = mine.split(",") if mine is not None else list(action.default_keys)
