@@ -53,6 +53,14 @@ class LedgerError(Exception):
         self.remedy = remedy or self.default_remedy
         super().__init__(self.title + (f": {cause}" if cause else ""))
 
+    @property
+    def explained(self) -> str:
+        """Cause and remedy as sentences, without the title."""
+        cause = self.cause.strip()
+        if cause and cause[-1] not in ".!?…":
+            cause += "."
+        return " ".join(part for part in (cause[:1].upper() + cause[1:], self.remedy) if part)
+
 
 class InputError(LedgerError):
     default_title = "That cannot be taken as it is"

@@ -103,7 +103,7 @@ class Place(Screen[None]):
     def show_error(self, error: BaseException) -> None:
         """Say what happened and what to do, as a toast."""
         if isinstance(error, LedgerError):
-            title, words = error.title, " ".join(part for part in (error.cause, error.remedy) if part)
+            title, words = error.title, error.explained
         else:
             title, words = "Something went wrong", f"{type(error).__name__}: {error}"
             self.log.error(words)
