@@ -6,6 +6,7 @@ Opening the workstation is the one thing that people wait for, so it is reached 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the arguments of the process, or those given, and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.umask(0o077)
+    # Importing makes many objects and hardly any garbage: the usual threshold would look them through dozens of times.
+    gc.set_threshold(50_000, 20, 50)
     try:
         options = plain_options(given)
         if options is None:

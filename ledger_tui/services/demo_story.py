@@ -129,7 +129,7 @@ class Story:
             tokens = self._tokens(sent, output, context, cached)
         start_us = self.now_us
         made = tokens.output or 0
-        self._pass(400 + made * 9, 700 + made * 16) if not error_type else self._pass(200, 900)
+        self._pass(500 + made * 11, 1_300 + made * 19) if not error_type else self._pass(200, 900)
         priced = price_call(provider, model_name or provider, tokens, start_us)
         attributes: dict[str, Any] = {"variables": dict(variables), "params": dict(version.content.params)}
         if not error_type:

@@ -15,10 +15,9 @@ NAMES = ("start", "editor", "streaming", "traces")
 def compile_bytecode() -> None:
     """Nobody's first start counts: compile our code and the libraries that a start imports."""
     import click
+    import ledger_tui
     import rich
     import textual
-
-    import ledger_tui
 
     for package in (ledger_tui, textual, rich, click):
         for folder in package.__path__:

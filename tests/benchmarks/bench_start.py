@@ -47,14 +47,16 @@ Bare().run()
 """
 
 AT_FIRST_PAINT = """
-import json, sys
+import json, os, sys
 from ledger_tui.ui.app import LedgerApp
 
 before = LedgerApp._after_first_frame
 
 def note(app):
-    with open(sys.argv.pop(), "w") as out:
-        json.dump(sorted(sys.modules), out)
+    modules = sorted(sys.modules)
+    with open(dump + ".part", "w") as out:
+        json.dump(modules, out)
+    os.rename(dump + ".part", dump)
     before(app)
 
 LedgerApp._after_first_frame = note
@@ -107,8 +109,8 @@ def fill(database: str, folder: str) -> None:
             ledger.registry.save(f"team{number % 20:02d}/prompt-{number:04d}", PromptContent.of_text(text), author="me")
 
 
-def first_frame(command: Sequence[str], environment: dict[str, str], wanted: bytes) -> float:
-    """Seconds from the start of the process until ``wanted`` reaches the terminal."""
+def first_frame(command: Sequence[str], environment: dict[str, str], wanted: bytes, file: Path | None = None) -> float:
+    """Seconds from the start of the process until ``wanted`` reaches the terminal, and then ``file`` is written."""
     terminal, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     start = time.perf_counter()
@@ -118,7 +120,7 @@ def first_frame(command: Sequence[str], environment: dict[str, str], wanted: byt
     os.close(inner)
     seen = b""
     try:
-        while wanted not in seen:
+        while wanted not in seen or (file is not None and not file.exists()):
             if not select.select([terminal], [], [], 60)[0]:
                 raise RuntimeError(f"no first frame of {command[1:3]} within a minute")
             seen += os.read(terminal, 1 << 16)
@@ -134,7 +136,7 @@ def first_frame(command: Sequence[str], environment: dict[str, str], wanted: byt
 def heavy_at_first_paint(database: str, environment: dict[str, str], dump: Path) -> list[str]:
     """The heavy libraries that are loaded when the first frame has been painted."""
     command = [sys.executable, "-c", AT_FIRST_PAINT, "--database-url", database, str(dump)]
-    first_frame(command, environment, b"team00")
+    first_frame(command, environment, b"team00", dump)
     return sorted(set(json.loads(dump.read_text())) & set(HEAVY))
 
 

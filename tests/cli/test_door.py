@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from ledger_tui import __version__
 from ledger_tui.__main__ import main, plain_options
 from ledger_tui.cli.app import COMMANDS
+
 from tests.cli.conftest import Call, start
 
 
@@ -133,7 +133,7 @@ def test_a_key_is_never_an_argument() -> None:
     process = start("keys", "set", "openai", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = process.communicate(b"sk-canary-0123456789\n", timeout=30)
     assert b"canary" not in out + err
-    assert process.returncode == 1 and b"OPENAI_API_KEY" in err or process.returncode == 0
+    assert (process.returncode == 1 and b"OPENAI_API_KEY" in err) or process.returncode == 0
     assert start("keys", "set", "openai", "sk-canary", stderr=subprocess.DEVNULL).wait(30) == 2
 
 

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from ledger_tui.errors import InputError
 from ledger_tui.services.reading import read_text_file
+
 from tests.cli.conftest import Call
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.services import demo
+
 from tests.cli.conftest import Call
 
 
@@ -96,6 +96,6 @@ def test_the_same_demo_every_time(tmp_path: Path, database: Path) -> None:
         with PromptLedger(str(tmp_path / f"{name}.db"), paths=Paths(tmp_path / name, tmp_path / name)) as ledger:
             ledger.prepare()
             demo.fill(ledger, 1_800_000_000_000_000)
-            rows = [row for row in ledger.traces.page("-session:\"first steps\"", limit=1000).rows]
+            rows = ledger.traces.page('-session:"first steps"', limit=1000).rows
             seen.append([(row.trace_id, row.started_us, row.span_count, row.cost_nusd) for row in rows])
     assert seen[0] == seen[1] and len(seen[0]) == 190

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from ledger_tui import PromptLedger
 from ledger_tui.errors import NotFound, UndefinedVariable
 

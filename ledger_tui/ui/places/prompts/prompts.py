@@ -29,6 +29,7 @@ from ledger_tui.ui.places.prompts.version_work import VersionWork
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.diff_view import DiffView
+from ledger_tui.ui.widgets.later import DELAY_S, Later
 
 TABS = ("prompts", "editor", "versions")
 
@@ -66,6 +67,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
 
     def __init__(self) -> None:
         super().__init__()
+        self.add_class("-tab-prompts", "-no-subject")
         self.prompts: Sequence[PromptRow] = ()
         """The prompts as the tree shows them."""
 
@@ -79,16 +81,15 @@ makes none. Everything you type is kept as a draft until then, also when the pro
                 yield PromptTree(id="tree")
                 yield Static(NO_PROMPTS, id="no-prompts", classes="empty")
             yield Static(NOTHING_OPEN, id="nothing", classes="empty")
-            yield self.editor
-            with Versions(id="versions", classes="pane") as pane:
-                pane.border_title = "Versions"
-        with Vertical(id="compare", classes="pane"):
-            yield DiffView(id="diff")
-            yield Static("", id="compare-note", markup=False)
+            yield Later(self.editor)
+            versions = Versions(id="versions", classes="pane")
+            versions.border_title = "Versions"
+            yield Later(versions)
+        note = Static("", id="compare-note", markup=False)
+        yield Later(Vertical(DiffView(id="diff"), note, id="compare", classes="pane"))
 
     def on_mount(self) -> None:
         """Show the prompts with the first frame where that is quick, and read them again once the ledger is open."""
-        self.add_class("-tab-prompts", "-no-subject")
         database = self.ledger.database
         try:
             if database.dialect == "sqlite" and database.state() == "ready":
@@ -167,6 +168,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             self.load(read, self._show_subject, group="subject")
 
     def _show_subject(self, subject: Subject) -> None:
+        if not self.query(Versions):
+            # The panes come right after the first frame; this subject was faster.
+            self.set_timer(DELAY_S, partial(self._show_subject, subject))
+            return
         before, self.subject = self.subject, subject
         self.remove_class("-no-subject")
         self.refresh_bindings()
