@@ -136,7 +136,7 @@ lines that are the same. Long lines scroll with the left and right arrow keys.
         else:
             self._sections = diff.sections
         rows = [row for section in self._sections for row in section.diff.rows]
-        self._longest = max((_measure(text) for row in rows for text in (row.old, row.new) if text), default=0)
+        self._longest = _longest(rows)
         self._digits = len(str(max((row.old_number or row.new_number or 0 for row in rows), default=0)))
         self._lay_out()
         self.scroll_to(0, 0, animate=False)
@@ -155,8 +155,8 @@ lines that are the same. Long lines scroll with the left and right arrow keys.
         changed = [_is_change(item) for item in self._items]
         self._changes = [at for at, now in enumerate(changed) if now and not (at and changed[at - 1])]
         self._strips.clear()
-        room = self._room()
-        self.virtual_size = Size(self.size.width + max(0, self._longest - room), len(self._items))
+        longest = _longest(self._items) if self.folded else self._longest
+        self.virtual_size = Size(self.size.width + max(0, longest - self._room()), len(self._items))
         self.refresh()
 
     def _room(self) -> int:
@@ -258,6 +258,17 @@ lines that are the same. Long lines scroll with the left and right arrow keys.
         if row < self.size.height - 1 and not self.scroll_offset.y:
             self.refresh(Region(0, 0, self.size.width, self.size.height))
         self.scroll_to(y=max(0, row - CONTEXT), animate=False)
+
+
+def _longest(items: Iterable[Item]) -> int:
+    """Cells of the longest line."""
+    longest = 0
+    for item in items:
+        if isinstance(item, Row):
+            longest = max(longest, _measure(item.old or ""), _measure(item.new or ""))
+        elif isinstance(item, UnifiedLine):
+            longest = max(longest, _measure(item.text))
+    return longest
 
 
 def _measure(text: str) -> int:

@@ -32,11 +32,11 @@ from ledger_tui.ui.widgets.template_paint import KINDS, PREFIX, Looks, Stretch, 
 
 MAX_HIGHLIGHT = 1_000_000
 """Characters of a text that still gets colours."""
-_RENAMED = {"home,ctrl+a": "home,ctrl+a", "end,ctrl+e": "end", "ctrl+y,super+y": "ctrl+shift+z,super+y"}
+_RENAMED = {"end,ctrl+e": "end", "ctrl+y,super+y": "ctrl+shift+z,super+y", "f7": "ctrl+shift+a,super+a"}
 
 
 def _bindings() -> list[BindingType]:
-    """TextArea's keys without those that the workstation uses for itself (f6, ctrl+e, ctrl+y)."""
+    """TextArea's keys without those that the workstation uses for itself (f6, f7, ctrl+e, ctrl+y)."""
     made: list[BindingType] = []
     for binding in TextArea.BINDINGS:
         if not isinstance(binding, Binding) or binding.key == "f6":
@@ -74,8 +74,8 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
     TemplateArea {
         & .template--delimiter { color: $accent; }
         & .template--variable { color: $primary; text-style: bold; }
-        & .template--keyword { color: $secondary; text-style: bold; }
-        & .template--filter { color: $secondary; text-style: italic; }
+        & .template--keyword { color: $accent; text-style: bold; }
+        & .template--filter { color: $accent; text-style: italic; }
         & .template--string { color: $success; }
         & .template--number { color: $warning; }
         & .template--comment { color: $text-muted; text-style: italic; }

@@ -163,8 +163,8 @@ class EditWork(Place):
         content = PromptContent(edit.messages)
 
         def shown(estimate: Estimate) -> None:
-            cost = f"~{money.show(estimate.cost_nusd)}" if estimate.cost_nusd is not None else "— (no price known)"
-            text = line(f"A run sends ~{estimate.input_tokens:,} tokens to {model}: {cost} before values and answer")
+            cost = f"~{money.show(estimate.cost_nusd)}" if estimate.cost_nusd is not None else "price not known,"
+            text = line(f"~{estimate.input_tokens:,} tokens to {model}, {cost} without values and answer")
             self.query_one(Findings).show_estimate(text.plain)
 
         def unknown(error: Exception) -> None:

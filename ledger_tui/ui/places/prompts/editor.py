@@ -78,7 +78,7 @@ class Editor(Vertical):
     @property
     def blocks(self) -> list[MessageBlock]:
         """The messages' blocks in order; the last known ones while the screen is taken down."""
-        self._blocks = list(self.query(MessageBlock)) or self._blocks
+        self._blocks = [block for block in self.query(MessageBlock) if not block.leaving] or self._blocks
         return self._blocks
 
     @property
@@ -106,7 +106,7 @@ class Editor(Vertical):
         for block, message in zip(blocks, edit.messages, strict=False):
             block.show(message)
         for block in blocks[len(edit.messages) :]:
-            block.remove()
+            self._drop(block)
         for at in range(len(blocks), len(edit.messages)):
             self.scroller.mount(MessageBlock(edit.messages[at], at + 1), before="#add-message")
         self.call_after_refresh(self._number)
@@ -174,9 +174,13 @@ class Editor(Vertical):
             self.add_message(after=block)
             return
         elif wish == "remove" and len(blocks) > 1:
-            block.remove()
+            self._drop(block)
             (blocks[at - 1] if at else blocks[1]).area.focus()
         self.call_after_refresh(self._rearranged)
+
+    def _drop(self, block: MessageBlock) -> None:
+        block.leaving = True
+        block.remove()
 
     def add_message(self, after: MessageBlock | None = None) -> None:
         """Add an empty message, at the end or after another."""

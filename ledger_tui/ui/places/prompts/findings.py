@@ -125,6 +125,7 @@ class Findings(Vertical):
             where = f"message {finding.message + 1}, {finding.line}:{finding.column}  "
             words = line(finding.words, 300)
             rows.add_option(Option(Content.assemble((mark, style), (where, "$text-muted"), words)))
+        rows.highlighted = 0 if self._findings else None
         rows.set_class(bool(self._findings), "-any")
 
     def show_estimate(self, text: str) -> None:

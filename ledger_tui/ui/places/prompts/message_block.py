@@ -77,6 +77,8 @@ class MessageBlock(Vertical):
 
     def __init__(self, message: ChatText, number: int) -> None:
         super().__init__()
+        self.leaving = False
+        """Whether the block is being removed."""
         self.area = TemplateArea(message.text, placeholder="Write the message. {{ name }} puts a value in.")
         """The text's editor."""
         self.set_reactive(MessageBlock.number, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from textual import on
@@ -14,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from ledger_tui.domain.content import ROLES
-from ledger_tui.domain.values import JournalRow, PromptRow
+from ledger_tui.domain.values import PromptRow
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.playground.tab_line import TabLine
@@ -23,18 +22,15 @@ from ledger_tui.ui.places.prompts.dialogs import NameDialog
 from ledger_tui.ui.places.prompts.editor import Editor
 from ledger_tui.ui.places.prompts.fields import Fields
 from ledger_tui.ui.places.prompts.findings import Findings
+from ledger_tui.ui.places.prompts.open_work import TABS, OpenWork
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
-from ledger_tui.ui.places.prompts.subject import Subject, read_subject
-from ledger_tui.ui.places.prompts.version_work import VersionWork
+from ledger_tui.ui.places.prompts.subject import Subject
 from ledger_tui.ui.places.prompts.versions import Versions
-from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.diff_view import DiffView
-from ledger_tui.ui.widgets.later import DELAY_S, Later
-
-TABS = ("prompts", "editor", "versions")
+from ledger_tui.ui.widgets.later import Later
 
 
-class PromptsPlace(VersionWork):
+class PromptsPlace(OpenWork):
     """Tree, editor, versions; on a narrow terminal one of the three at a time."""
 
     PLACE = "prompts"
@@ -93,12 +89,12 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         database = self.ledger.database
         try:
             if database.dialect == "sqlite" and database.state() == "ready":
-                self._show_list((self.ledger.registry.prompts(), [d.name for d in self.ledger.drafts.all()]))
+                self.show_list((self.ledger.registry.prompts(), [d.name for d in self.ledger.drafts.all()]))
         except LedgerError:
             pass
         self.query_one(PromptTree).focus()
         self.watch_signals()
-        self._read_list()
+        self.read_list()
 
     def on_unmount(self) -> None:
         """The workstation ends: keep what is not kept yet."""
@@ -112,34 +108,6 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         """The terminal lost focus: keep the draft."""
         self.flush()
 
-    # The list
-
-    def _read_list(self) -> None:
-        def work() -> tuple[list[PromptRow], list[str]]:
-            return self.ledger.registry.prompts(), [draft.name for draft in self.ledger.drafts.all()]
-
-        self.load(work, self._show_list, group="prompts")
-
-    def _show_list(self, result: tuple[list[PromptRow], list[str]]) -> None:
-        self.prompts, drafts = result
-        tree = self.query_one(PromptTree)
-        tree.show(self.prompts, drafts)
-        self.set_class(not self.prompts and not drafts, "-no-prompts")
-        self._count()
-
-    def _count(self) -> None:
-        tree = self.query_one(PromptTree)
-        total = len(self.prompts)
-        self.query_one("#list").border_subtitle = f"{tree.matches} of {total}" if tree.matches != total else f"{total}"
-
-    def registry_changed(self) -> None:
-        """Prompts, versions or labels changed somewhere: read again; the text in the editor stays when it is unsaved."""
-        self._read_list()
-        subject = self.subject
-        if subject is not None and not subject.waiting:
-            follow = subject.base is None or subject.base_is_active
-            self.reopen(None if follow or self.dirty or subject.base is None else subject.base.id)
-
     @on(PromptTree.Chosen)
     def _chosen(self, event: PromptTree.Chosen) -> None:
         self.open_prompt(event.name)
@@ -147,73 +115,13 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     @on(Input.Changed, "#filter")
     def _filtered(self, event: Input.Changed) -> None:
         self.query_one(PromptTree).filter_by(event.value)
-        self._count()
+        self.count()
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
         self.query_one(PromptTree).focus()
 
-    # The open prompt
-
-    def open_prompt(self, name: str, version_id: str | None = None) -> None:
-        """Show a prompt, at a version when given; what is being edited is kept first."""
-        self.flush()
-        self._show_tab("editor")
-        self.load(partial(read_subject, self.ledger, name, version_id), self._show_subject, group="subject")
-
-    def reopen(self, version_id: str | None = None) -> None:
-        """Read the open prompt again, at a version when given."""
-        if self.subject is not None:
-            read = partial(read_subject, self.ledger, self.subject.name, version_id)
-            self.load(read, self._show_subject, group="subject")
-
-    def _show_subject(self, subject: Subject) -> None:
-        if not self.query(Versions):
-            # The panes come right after the first frame; this subject was faster.
-            self.set_timer(DELAY_S, partial(self._show_subject, subject))
-            return
-        before, self.subject = self.subject, subject
-        self.remove_class("-no-subject")
-        self.refresh_bindings()
-        same = before is not None and before.name == subject.name
-        editor = self.editor
-        if not (same and self.dirty and not subject.waiting):
-            self.dirty = subject.edit.differs(subject.baseline)
-            editor.show(subject.edit)
-            self.query_one(Findings).show_estimate("")
-        editor.read_only = subject.waiting
-        self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
-        self.query_one(PromptTree).point_at(subject.name)
-        self.load(partial(self.ledger.registry.history, subject.name), self._show_history, group="history")
-        self._title()
-        if not same and not self.has_class("-tab-versions"):
-            editor.blocks[0].area.focus()
-
-    def _show_history(self, rows: list[JournalRow]) -> None:
-        self.query_one(Versions).show_history(rows)
-
-    def drafts_changed(self) -> None:
-        """The draft's mark came or went."""
-        self._title()
-        self._read_list()
-
-    def _title(self) -> None:
-        subject, pane = self.subject, self.query_one("#editor")
-        if subject is None:
-            return
-        version = f"v{subject.base.number}" if subject.base else "new"
-        pane.border_title = line(f"{subject.name}{'*' if self.dirty else ''}  {version}", 120)
-        pane.border_subtitle = "draft, not saved" if self.dirty else ""
-        self.query_one("#versions").border_subtitle = f"{len(subject.versions)}"
-        if subject.waiting:
-            words = f"{version}, to read only: your draft of this prompt waits. Open the prompt again to go on with it."
-        elif subject.draft is not None and self.dirty:
-            words = "✎ Your draft, not saved. ctrl+s saves it, ctrl+o discards it."
-        elif subject.base is not None and not subject.base_is_active:
-            words = f"{version} is not the active version. Saving a change makes a new one from it."
-        else:
-            words = ""
-        self.editor.show_banner(words)
+    # What widgets tell
 
     @on(Editor.Changed)
     def _edited(self) -> None:
@@ -261,7 +169,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
 
         def named(name: str) -> None:
             self.flush()
-            self._show_subject(Subject(name))
+            self.show_subject(Subject(name))
             self.editor.show(type(edit)(name, edit.description, edit.messages, edit.model, edit.fields))
             self.edited()
 
@@ -273,7 +181,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
 
     def action_filter(self) -> None:
         """Go to the filter field."""
-        self._show_tab("prompts")
+        self.show_tab("prompts")
         self.query_one("#filter", Input).focus()
 
     def action_back(self) -> None:
@@ -282,24 +190,19 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             self.remove_class("-comparing")
             self.query_one("#version-list").focus()
             return
-        self._show_tab("prompts")
+        self.show_tab("prompts")
         self.query_one(PromptTree).focus()
 
     def action_next_pane(self) -> None:
         """Go to the next of the three panes."""
         at = next((at for at, tab in enumerate(TABS) if self.query_one(f"#{PANES[tab]}").has_focus_within), 0)
         tab = TABS[(at + 1) % len(TABS)]
-        self._show_tab(tab)
+        self.show_tab(tab)
         self.query_one(FOCUS[tab]).focus()
 
     @on(TabLine.Chosen, "#tabs")
     def _tab(self, event: TabLine.Chosen) -> None:
-        self._show_tab(TABS[event.index])
-
-    def _show_tab(self, tab: str) -> None:
-        for name in TABS:
-            self.set_class(name == tab, f"-tab-{name}")
-        self.query_one("#tabs", TabLine).chosen = TABS.index(tab)
+        self.show_tab(TABS[event.index])
 
     # What the shell asks
 
