@@ -46,11 +46,11 @@ class TraceBrowser(Place):
         """Rows of the list have changed."""
 
     def filter_changed(self) -> None:
-        """Another filter is in use; its first page is on its way."""
+        """Another filter is in use; its first page is about to be shown."""
 
     def begin(self) -> None:
         """Read the newest traces and watch for new ones."""
-        self._load_newest()
+        self._load_newest("")
         self._live = self.set_interval(_LIVE_S, self._ask_stamp)
 
     def filter_by(self, text: str) -> None:
@@ -68,15 +68,23 @@ class TraceBrowser(Place):
         if self._live is not None:
             self._live.resume()
 
-    def _load_newest(self) -> None:
-        text = self.filter_text
-        work = partial(self._page, text, None, PAGE)
+    def _load_newest(self, text: str) -> None:
+        work = partial(self._stamped_page, text)
         self.load(work, partial(self._show_newest, text), group="page", failed=self._page_failed)
 
     def _page(self, text: str, cursor: str | None, limit: int) -> TracePage:
         return self.ledger.traces.page(text, cursor=cursor, limit=limit)
 
-    def _show_newest(self, text: str, page: TracePage) -> None:
+    def _stamped_page(self, text: str) -> tuple[object, TracePage]:
+        """The stamp is read first: what is written in between shows as a change, never as a loss."""
+        return self.ledger.traces.stamp(), self._page(text, None, PAGE)
+
+    def _show_newest(self, text: str, found: tuple[object, TracePage]) -> None:
+        if text != self.filter_text:
+            self.filter_text = text
+            self.filter_changed()
+            self.trace_list.focus()
+        self._stamp, page = found
         self._next = page.next_cursor
         self.trace_list.show(page.rows)
         self._count()
@@ -111,11 +119,7 @@ class TraceBrowser(Place):
 
     @on(FilterBar.Applied)
     def _applied(self, event: FilterBar.Applied) -> None:
-        self.filter_text = event.text.strip()
-        self.filter_changed()
-        self._load_newest()
-        if self.filter_text:
-            self.trace_list.focus()
+        self._load_newest(event.text.strip())
 
     def _ask_stamp(self) -> None:
         if not self._asking and self.app.opened.is_set():

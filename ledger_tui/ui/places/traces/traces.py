@@ -75,16 +75,17 @@ class TracesPlace(TraceBrowser):
 
     # One trace.
 
-    @on(TraceList.Moved)
+    @on(TraceList.Moved, "#list")
     def _trace_moved(self) -> None:
         trace = self.trace_list.trace
         if trace is not None and (self.opened is None or self.opened.row.trace_id != trace.trace_id):
             self._rest("trace", partial(self._open, trace.trace_id))
 
     def newest_shown(self, page: TracePage) -> None:
-        """Open the first trace, unless somebody asked for another."""
-        wanted = self.opened.row.trace_id if self.opened is not None else None
-        if page.rows and self._trace_wanted is None and (wanted is None or not self.trace_list.go_to(wanted)):
+        """Open the first trace, unless another one is open or on its way."""
+        if self.opened is not None:
+            self.trace_list.go_to(self.opened.row.trace_id)
+        elif page.rows and self._trace_wanted is None:
             self._open(page.rows[0].trace_id)
 
     def renewed(self, page: TracePage) -> None:
@@ -99,7 +100,7 @@ class TracesPlace(TraceBrowser):
         """Another list: nothing of the old one is open."""
         self.opened = self._trace_wanted = None
 
-    @on(TraceList.Chosen)
+    @on(TraceList.Chosen, "#list")
     def _trace_chosen(self) -> None:
         self._fold("Spans")
         self.span_tree.focus()
@@ -123,11 +124,21 @@ class TracesPlace(TraceBrowser):
             self.span_tree.go_to(wanted)
         self._read_span()
 
+    @property
+    def resting(self) -> list[str]:
+        """What waits for the cursor to come to rest: trace, span."""
+        return list(self._rests)
+
     def _rest(self, what: str, then: Callable[[], Any]) -> None:
         """Do something once the cursor has come to rest."""
         if what in self._rests:
             self._rests[what].stop()
-        self._rests[what] = self.set_timer(_REST_S, then)
+
+        def rested() -> None:
+            del self._rests[what]
+            then()
+
+        self._rests[what] = self.set_timer(_REST_S, rested)
 
     # One span.
 
