@@ -7,7 +7,6 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.domain.diff import TextDiff, diff_contents, diff_text
 

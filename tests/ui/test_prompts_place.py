@@ -288,7 +288,7 @@ async def test_parameters_are_typed_and_checked(ledger: Any, workstation: Workst
             place.editor.value().params()
         place.action_save()
         await pilot.pause()
-        assert "seed is 'many'" in _messages(pilot)
+        assert "Seed is 'many'" in _messages(pilot)
         assert len(pilot.app.screen_stack) == 1
 
 

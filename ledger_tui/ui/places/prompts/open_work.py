@@ -13,6 +13,7 @@ from ledger_tui.ui.places.prompts.subject import Subject, read_subject
 from ledger_tui.ui.places.prompts.version_work import VersionWork
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
+from ledger_tui.ui.widgets.later import DELAY_S
 
 TABS = ("prompts", "editor", "versions")
 
@@ -73,7 +74,7 @@ class OpenWork(VersionWork):
 
     def show_subject(self, subject: Subject) -> None:
         """Show a prompt; unsaved text of the same prompt stays in the editor."""
-        if not self.query(Versions):
+        if not (self.query("#problems") and self.query("#version-list")):
             # The panes come right after the first frame; this subject was faster.
             self.set_timer(DELAY_S, partial(self.show_subject, subject))
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from textual import on
@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from ledger_tui.domain.content import ROLES
-from ledger_tui.domain.values import PromptRow
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.playground.tab_line import TabLine
@@ -64,8 +63,6 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def __init__(self) -> None:
         super().__init__()
         self.add_class("-tab-prompts", "-no-subject")
-        self.prompts: Sequence[PromptRow] = ()
-        """The prompts as the tree shows them."""
 
     def compose_place(self) -> ComposeResult:
         """Three panes, and the comparison that takes their place."""
