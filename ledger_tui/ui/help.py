@@ -27,7 +27,15 @@ def help_of(screen: Screen[object]) -> str:
 
 def joined(text: str) -> str:
     """Markdown whose paragraphs are one line each, so that they fill the width there is."""
-    return re.sub(r"(?<=\S)\n(?=[^\s|#>*+\-\d`])", " ", text)
+    rows: list[str] = []
+    for row in text.splitlines():
+        before = rows[-1] if rows else ""
+        starts_block = re.match(r"\s*(#|\||[-+*] |\d+[.)] |>|```)", row)
+        if row.strip() and before.strip() and not starts_block and not re.match(r"\s*(#|\||```)", before):
+            rows[-1] = f"{before} {row.strip()}"
+        else:
+            rows.append(row)
+    return "\n".join(rows)
 
 
 def keys_table(actions: Iterable[Action]) -> str:

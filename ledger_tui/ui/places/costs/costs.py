@@ -64,6 +64,8 @@ class CostsPlace(Place):
     | r | Read the sums again. |
     """
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (136, "-wide"), (180, "-very-wide")]
+    """Below 136 columns the tables stand one above the other."""
     PLACE = "costs"
     CSS_PATH = "costs.tcss"
     HELP = """
