@@ -14,11 +14,9 @@ from ledger_tui.errors import InputError, NotFound
 from ledger_tui.store import prompts as reads
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
-
     from ledger_tui.domain.tables import JournalEntry, Prompt
     from ledger_tui.store.database import Database
-    from ledger_tui.store.registry import Pen
+    from ledger_tui.store.registry import Pen, Session
 
 FIELDS: dict[str, type] = {"description": str, "tags": list, "team": str, "archived": bool, "mode": str}
 MODES = ("full", "tracking")

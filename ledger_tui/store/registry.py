@@ -7,7 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session as Session
+from sqlmodel import col, select
 
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import PromptContent, canonical_json
