@@ -330,13 +330,13 @@ async def test_the_last_visit_comes_back(workstation: Workstation, ledger: Any) 
 
 
 async def test_models_are_added_up_to_four_and_taken_away(workstation: Workstation, ledger: Any) -> None:
-    """ctrl+n adds a model that was typed, four are the limit, delete takes one away, one stays."""
+    """ctrl+n adds a model from the list, four are the limit, delete takes one away, one stays."""
     async with workstation("playground") as pilot:
         place = await arrive(pilot, ledger)
         for count in (2, 3, 4):
             await pilot.press("ctrl+n")
             await until(lambda: "type to filter" in screen_text(pilot), pilot, "the list")
-            await pilot.press(*"z/y" if count == 4 else "", "enter")
+            await pilot.press("enter")
             await until(lambda wanted=count: len(place.answers.columns) == wanted, pilot, "the column")  # type: ignore[misc]
             await settle(pilot)
         assert place.query_one("#add-model", Button).disabled

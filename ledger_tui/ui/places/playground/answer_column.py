@@ -209,7 +209,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
     def _tick(self) -> None:
         answer = self.answer
         if answer is not None:
-            self.query_one(".state", Static).update(state_line(answer))
+            self.query_one(".state", Static).update(state_line(answer), layout=False)
 
     def show_answer(self, index: int) -> None:
         """Show the answer at ``index`` of ``answers``, unless one is coming."""
