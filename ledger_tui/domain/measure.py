@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ledger_tui.domain import clock
 
 _SECOND = 1_000_000
@@ -49,18 +47,6 @@ def moment(value_us: int) -> str:
         return clock.from_us(value_us).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):
         return f"{value_us} µs"
-
-
-def day_and_time(value_us: int, now: datetime) -> str:
-    """A moment in the local zone in 11 characters: today's as ``14:03:22``, others as ``07-01 14:03`` or a date."""
-    try:
-        local = clock.from_us(value_us).astimezone()
-    except (OverflowError, ValueError, OSError):
-        return "—"
-    today = now.astimezone()
-    if local.date() == today.date():
-        return local.strftime("%H:%M:%S")
-    return local.strftime("%m-%d %H:%M") if local.year == today.year else local.strftime("%Y-%m-%d")
 
 
 def count(value: int | None) -> str:

@@ -17,6 +17,8 @@ from ledger_tui.ui.widgets.span_lines import SpanLines
 
 MAX_GUIDES = 12
 """Levels that are drawn as guides; a deeper span says its depth in front."""
+DEEP_GUIDES = 4
+"""Levels that a deeper span still shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class SpanDrawing:
         tree = self.tree
         depth = tree.depths[line]
         levels = min(depth, MAX_GUIDES, max(1, width // 5))
+        if depth > levels:
+            levels = min(levels, DEEP_GUIDES)
         parts: list[str] = []
         here = line
         for level in range(levels):

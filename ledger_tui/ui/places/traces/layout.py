@@ -58,7 +58,9 @@ def compose_traces() -> ComposeResult:
                 pane.border_title = "Spans"
                 yield Static("", id="notes", markup=False)
                 yield SpanTree(id="tree")
-                yield Input(placeholder="find spans", compact=True, classes="bar", id="find")
+                find = Input(placeholder="find spans", compact=True, classes="bar", id="find")
+                find.display = False
+                yield find
             yield SpanDetail(id="detail", classes="pane")
 
 

@@ -56,6 +56,7 @@ class TracesPlace(TraceBrowser):
 
     span_tree = query_one("#tree", SpanTree)
     detail = query_one("#detail", SpanDetail)
+    find_field = query_one("#find", Input)
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,8 +175,8 @@ class TracesPlace(TraceBrowser):
     def action_filter(self) -> None:
         """The filter; in the tree its search."""
         if self.span_tree.has_focus:
-            self.add_class("-finding")
-            self.query_one("#find", Input).focus()
+            self.find_field.display = True
+            self.find_field.focus()
         else:
             self.filter_bar.field.focus()
 
@@ -190,9 +191,9 @@ class TracesPlace(TraceBrowser):
 
     def action_back(self) -> None:
         """End the search, or go from the detail to the tree, from the tree to the list, or clear the filter."""
-        if self.has_class("-finding"):
-            self.query_one("#find", Input).value = ""
-            self.remove_class("-finding")
+        if self.find_field.display:
+            self.find_field.value = ""
+            self.find_field.display = False
             self.span_tree.focus()
         elif self.detail.has_focus_within:
             self._fold("Spans")
