@@ -150,9 +150,9 @@ async def test_problems_show_where_they_are(ledger: Any, workstation: Workstatio
         place = await _open(pilot, "greet")
         place.editor.blocks[0].area.load_text("fine\nbroken {{ who }")
         rows = place.query_one("#problems", OptionList)
-        await until(lambda: rows.option_count, pilot, "the problem")
-        assert "message 1, 2:" in screen_text(pilot)
+        await until(lambda: "message 1, 2:" in screen_text(pilot), pilot, "the problem")
         rows.focus()
+        await until(lambda: rows.highlighted == 0, pilot, "the mark")
         await pilot.press("enter")
         await until(lambda: place.editor.blocks[0].area.cursor_location[0] == 1, pilot, "the cursor")
 
@@ -394,3 +394,29 @@ async def test_a_large_paste_switches_colours_off(ledger: Any, workstation: Work
         await pilot.press("q")
         assert len(area.text) == 10_000_001 + len("Hello from greet, {{ who }}")
         assert isinstance(area, TemplateArea)
+
+
+async def test_history_tells_the_facts_of_the_prompt(ledger: Any, workstation: Workstation) -> None:
+    """Saving, labelling and moving active are listed with the numbers of their versions."""
+    _fill(ledger, "greet")
+    ledger.registry.set_label("greet", "production", 1)
+    async with workstation() as pilot:
+        place = await _open(pilot, "greet")
+        versions = place.query_one(Versions)
+        versions.add_class("-history")
+        await until(lambda: "production → v1" in screen_text(pilot), pilot, "the history")
+        assert "saved v1" in screen_text(pilot)
+
+
+async def test_sigterm_keeps_the_draft(ledger: Any, workstation: Workstation) -> None:
+    """When the system ends the program, what was typed a moment ago is kept."""
+    import os
+    import signal
+
+    _fill(ledger, "greet")
+    async with workstation() as pilot:
+        await _open(pilot, "greet")
+        await pilot.press("Q")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: ledger.drafts.get("greet"), pilot, "the draft")
+    assert ledger.drafts.get("greet").content["messages"][0]["text"].startswith("Q")

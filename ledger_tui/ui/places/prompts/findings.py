@@ -125,12 +125,22 @@ class Findings(Vertical):
             where = f"message {finding.message + 1}, {finding.line}:{finding.column}  "
             words = line(finding.words, 300)
             rows.add_option(Option(Content.assemble((mark, style), (where, "$text-muted"), words)))
-        rows.highlighted = 0 if self._findings else None
+        rows.highlighted = 0 if self._findings and rows.has_focus else None
         rows.set_class(bool(self._findings), "-any")
 
     def show_estimate(self, text: str) -> None:
         """Say what a run would cost."""
         self.query_one("#estimate", Static).update(text)
+
+    def on_descendant_focus(self) -> None:
+        """The keyboard came: stand on the first problem."""
+        rows = self.query_one(OptionList)
+        if rows.has_focus and rows.highlighted is None and self._findings:
+            rows.highlighted = 0
+
+    def on_descendant_blur(self) -> None:
+        """The keyboard left: a mark would look like a cursor."""
+        self.query_one(OptionList).highlighted = None
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
