@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _frozen_us: int | None = None
+_moved_us = 0
 
 
 def now_us() -> int:
     """Microseconds since 1970-01-01 UTC."""
-    return _frozen_us if _frozen_us is not None else time.time_ns() // 1_000
+    return _frozen_us if _frozen_us is not None else time.time_ns() // 1_000 + _moved_us
 
 
 def ticks_us() -> int:
@@ -47,3 +48,14 @@ def stopped(at: datetime) -> Iterator[None]:
         yield
     finally:
         _frozen_us = before
+
+
+@contextmanager
+def moved(to: datetime) -> Iterator[None]:
+    """Let the clock run on from ``to`` inside the block (for demonstrations); durations stay true."""
+    global _moved_us
+    before, _moved_us = _moved_us, to_us(to) - time.time_ns() // 1_000
+    try:
+        yield
+    finally:
+        _moved_us = before

@@ -22,7 +22,7 @@ _BATCH = 50
 def fill(ledger: Workspace, now_us: int | None = None) -> None:
     """Fill an empty, prepared ledger with 13 prompts of 40 versions and 200 traces of the two weeks before ``now_us``.
 
-    Takes a few seconds. Stops the process's clock while it writes the past, so nothing else should use it meanwhile.
+    Takes a few seconds. Sets the process's clock back while it writes the past, so nothing else should use it meanwhile.
     """
     now_us = clock.now_us() if now_us is None else now_us
     versions = {prompt.name: _save(ledger, prompt, now_us) for prompt in PROMPTS}
@@ -65,10 +65,10 @@ async def _run(ledger: Workspace, versions: dict[str, list[KnownVersion]], now_u
     for number in range(RUNS):
         prompt, inputs = ready[number % len(ready)]
         version = versions[prompt.name][-1]
-        params = {"offline_delay_s": 0} | (
+        params = {"offline_delay_s": 0.0004} | (
             {"offline_error": ("timeout", "cut")[number % 2]} if number in (3, 6) else {}
         )
-        with clock.stopped(clock.from_us(now_us - (RUNS - number) * 2_700_000_000)):
+        with clock.moved(clock.from_us(now_us - (RUNS - number) * 2_700_000_000)):
             await ledger.runs.run(
                 RunRequest(
                     content=version.content,

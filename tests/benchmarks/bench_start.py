@@ -1,6 +1,6 @@
 """From pressing Enter to a usable first frame, on a real pty, beside a bare Textual app with as many rows.
 
-Ours is ``python -m ledger_tui`` on a workspace of 1,000 prompts; a round ends when a prompt's name is on the screen.
+Ours is what the installed command runs, on a workspace of 1,000 prompts; a round ends when a prompt's name is on the screen.
 The bare app shows a DataTable with 1,000 rows; its round ends with the first row. Rounds of both alternate.
 """
 
@@ -29,6 +29,8 @@ ROUNDS = 9
 COLUMNS, ROWS = 160, 48
 LIMIT_RATIO = 1.4
 HEAVY = ("sqlalchemy", "sqlmodel", "pydantic", "openai", "anthropic", "keyring", "alembic", "psycopg", "jinja2")
+
+OURS = "import sys; from ledger_tui.__main__ import main; sys.exit(main())"
 
 BARE = """
 from textual.app import App
@@ -79,7 +81,7 @@ def run() -> list[Result]:
         }
         database = str(Path(folder) / "bench.db")
         fill(database, folder)
-        ours = [sys.executable, "-m", "ledger_tui", "--database-url", database]
+        ours = [sys.executable, "-c", OURS, "--database-url", database]
         bare = [sys.executable, "-c", BARE]
         first_frame(ours, environment, b"team00")
         first_frame(bare, environment, b"team00")
