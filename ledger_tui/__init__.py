@@ -6,7 +6,8 @@ The house. Imports go down only; `lint-imports` checks it.
 
     __main__                    picks the front door
     ui | cli                    front doors: show, call, return; they own no rule
-    ledger                      PromptLedger: built once, hands out the services (also the SDK)
+    ledger                      PromptLedger: built once, hands out the services; what programs import
+    sdk                         its methods for programs in small groups, and what they return; spans of code, wrapped clients
     services                    what one can do; here synchronous storage meets asynchronous providers (services/runs.py)
     providers | pricing         rooms with small doors, unaware of each other
     store                       where facts are kept: engine, queries, migrations, files; all SQL

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ledger_tui.domain import ids
+from ledger_tui.errors import InputError
 from ledger_tui.paths import Paths, default_paths
+from ledger_tui.sdk.code_prompts import CodePrompts
+from ledger_tui.sdk.prompting import Prompting
+from ledger_tui.sdk.reports import Reports
+from ledger_tui.sdk.running import Running
 from ledger_tui.store.database import Database
 
 if TYPE_CHECKING:
+    from ledger_tui.services.analytics import AnalyticsService
     from ledger_tui.services.care import CareService
+    from ledger_tui.services.code_prompts import CodePromptService
+    from ledger_tui.services.code_sources import CodeRegistry
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
-    from ledger_tui.services.executing import ExecuteResult, SavedPrompt, SpanInfo, TraceInfo
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.services.traces import TraceService
+    from ledger_tui.services.usages import UsageService
     from ledger_tui.settings import Settings
 
+Mode = Literal["full", "tracking_only"]
 
-class PromptLedger:
+
+class PromptLedger(Prompting, Running, CodePrompts, Reports):
     """One workspace. Cheap to make: nothing is opened before it is needed.
 
     database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
     workspace under the platform's data folder. environment: else ``LEDGER_ENVIRONMENT``, else the settings'.
+    mode: with ``tracking_only``, ``execute`` and ``render`` take the texts that the code has. code_registry: where those
+    are: a function from name to template, a class, a module, a mapping, or the path of a folder of files.
+    Raises InputError for another mode.
     """
 
     def __init__(
@@ -40,7 +52,13 @@ class PromptLedger:
         paths: Paths | None = None,
         environment: str | None = None,
         settings: Settings | None = None,
+        mode: Mode = "full",
+        code_registry: CodeRegistry | None = None,
     ) -> None:
+        if mode not in ("full", "tracking_only"):
+            raise InputError(f"{mode!r} is not a mode", remedy="Modes are full and tracking_only.")
+        self.is_tracking = mode == "tracking_only"
+        self._code_registry = code_registry
         self.paths = paths or default_paths()
         self._given_settings = settings
         self._given_environment = environment
@@ -65,7 +83,7 @@ class PromptLedger:
 
     def reload_settings(self) -> None:
         """Read the settings file again; runs and models of the next calls follow it. Settings given by a program stay."""
-        for name in ("_loaded_settings", "runs", "models"):
+        for name in ("_loaded_settings", "runs", "models", "usages"):
             self.__dict__.pop(name, None)
 
     @property
@@ -145,61 +163,34 @@ class PromptLedger:
         return CostService(self.database)
 
     @cached_property
+    def usages(self) -> UsageService:
+        """Rendering without a call."""
+        from ledger_tui.services.usages import UsageService
+
+        return UsageService(self.database, self.templates, settings=self.settings, environment=self.environment)
+
+    @cached_property
+    def code_prompts(self) -> CodePromptService:
+        """Prompts that live in code."""
+        from ledger_tui.services.code_prompts import CodePromptService
+
+        return CodePromptService(
+            self.database, author=self.author, device=self.device, code_registry=self._code_registry
+        )
+
+    @cached_property
+    def analytics(self) -> AnalyticsService:
+        """How often prompts ran."""
+        from ledger_tui.services.analytics import AnalyticsService
+
+        return AnalyticsService(self.database)
+
+    @cached_property
     def care(self) -> CareService:
         """Doctor and backup."""
         from ledger_tui.services.care import CareService
 
         return CareService(self.database, self.paths)
-
-    # For programs
-
-    def create_prompt(self, name: str, template: str, **options: Any) -> SavedPrompt:
-        """Save a prompt with one user message; content that exists makes no new version.
-
-        options: system, model, params (parts of the content); description, message, author, labels, activate.
-        Raises NameRefused, ContentRefused, StoreError.
-        """
-        from ledger_tui.services.executing import content_of, saved_prompt
-
-        self.prepare()
-        content = content_of(template, options)
-        return saved_prompt(self.registry.save(name, content, **options))
-
-    def update_prompt(self, name: str, template: str, **options: Any) -> SavedPrompt:
-        """Save a new version of a prompt; as ``create_prompt``, but raises NotFound when there is no such prompt."""
-        self.prepare()
-        self.registry.prompt(name)
-        return self.create_prompt(name, template, **options)
-
-    def execute(self, name: str, variables: Mapping[str, Any] | None = None, **options: Any) -> ExecuteResult:
-        """Run a prompt and store the run; a call that the provider fails is a result with status ``failed``.
-
-        options: version, label, model, params, trace_id, parent_span_id, span_name, span_kind, environment,
-        session_id, user_identifier, metadata. Raises NotFound, TemplateError, StoreError before anything is sent.
-        """
-        from ledger_tui.services.executing import closing, wait_for
-
-        return wait_for(closing(self, self.aexecute(name, variables, **options)))
-
-    async def aexecute(self, name: str, variables: Mapping[str, Any] | None = None, **options: Any) -> ExecuteResult:
-        """``execute`` for code that runs in an event loop; cancelling the task cancels the call and stores what came."""
-        from ledger_tui.services.executing import execute
-
-        return await execute(self, name, variables or {}, options)
-
-    def get_trace(self, trace_id: str) -> TraceInfo:
-        """A trace in sums; raises NotFound."""
-        from ledger_tui.services.executing import trace_info
-
-        self.prepare()
-        return trace_info(self.traces.trace(trace_id))
-
-    def get_trace_tree(self, trace_id: str) -> list[SpanInfo]:
-        """The steps of a trace in tree order, each with its depth; raises NotFound."""
-        from ledger_tui.services.executing import span_infos
-
-        self.prepare()
-        return span_infos(self.traces.tree(trace_id))
 
     def close(self) -> None:
         """End the helper process and close connections; a second call does nothing."""

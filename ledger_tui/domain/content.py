@@ -111,6 +111,24 @@ class PromptContent:
         return replace(self, **changes)
 
 
+def content_of_mapping(given: Mapping[str, Any]) -> PromptContent:
+    """The content of plain data: ``template`` and ``system``, or ``messages`` of ``role`` and ``text`` (or ``content``).
+
+    ``model``, ``params``, ``tools`` and ``response_schema`` as in PromptContent. Raises ContentRefused for other messages.
+    """
+    keys = ("model", "params", "tools", "response_schema")
+    parts = {key: given[key] for key in keys if given.get(key) is not None}
+    if "tools" in parts:
+        parts["tools"] = tuple(parts["tools"])
+    if given.get("messages") is None:
+        return PromptContent.of_text(str(given["template"]), system=given.get("system"), **parts)
+    try:
+        messages = tuple(Message(m["role"], m["text"] if "text" in m else m["content"]) for m in given["messages"])
+    except (TypeError, KeyError) as error:
+        raise ContentRefused("each message has a 'role' and a 'text'") from error
+    return PromptContent(messages, **parts)
+
+
 def _check_message(number: int, message: Message) -> None:
     if message.role not in ROLES:
         raise ContentRefused(f"message {number} has the role {message.role!r}", remedy=f"Roles are {', '.join(ROLES)}.")

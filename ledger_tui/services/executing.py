@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
@@ -13,9 +14,9 @@ from ledger_tui.domain import clock, money
 if TYPE_CHECKING:
     from ledger_tui.domain.content import PromptContent
     from ledger_tui.domain.trace_tree import SpanTree
-    from ledger_tui.domain.values import TraceRow, VersionRow
+    from ledger_tui.domain.values import TraceRow
     from ledger_tui.services.models import ModelService
-    from ledger_tui.services.registry import RegistryService, SaveResult
+    from ledger_tui.services.registry import RegistryService, SaveResult, VersionRef
     from ledger_tui.services.run_values import RunResult
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
@@ -144,8 +145,30 @@ class Workspace(Protocol):
     def prepare(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The version that is to be used, with its content."""
+
+    version_id: str
+    number: int
+    content: PromptContent
+
+
+W = TypeVar("W", bound=Workspace)
+
+
+def from_registry(ledger: Workspace, name: str, ref: VersionRef) -> Chosen:
+    """The version of a prompt that ``ref`` names, the active one for None; raises NotFound."""
+    version = ledger.registry.version(name, ref)
+    return Chosen(version.id, version.number, ledger.registry.content(version.id))
+
+
 async def execute(
-    ledger: Workspace, name: str, variables: Mapping[str, Any], options: Mapping[str, Any]
+    ledger: W,
+    name: str,
+    variables: Mapping[str, Any],
+    options: Mapping[str, Any],
+    choose: Callable[[W, str, VersionRef], Chosen] = from_registry,
 ) -> ExecuteResult:
     """Run a prompt by name; ``version`` and ``label`` choose the version, other options are fields of a RunRequest."""
     from ledger_tui.services.run_values import RunRequest
@@ -154,34 +177,30 @@ async def execute(
     ref, label = fields.pop("version", None), fields.pop("label", None)
     model = fields.pop("model", None)
 
-    def found() -> tuple[VersionRow, PromptContent]:
+    def found() -> Chosen:
         ledger.prepare()
-        version = ledger.registry.version(name, label or ref)
-        return version, ledger.registry.content(version.id)
+        return choose(ledger, name, label or ref)
 
-    version, content = await asyncio.to_thread(found)
+    version = await asyncio.to_thread(found)
+    content = version.content
     chosen = {key: value for key, value in fields.items() if value is not None}
     request = RunRequest(
         content=content,
         model=model or content.model or ledger.settings.default_model,
         variables=variables,
         prompt_name=name,
-        version_id=version.id,
+        version_id=version.version_id,
         **chosen,
     )
     return execute_result(await ledger.runs.run(request), name, version.number)
 
 
 def content_of(template: str, options: dict[str, Any]) -> PromptContent:
-    """The content that a template and the content's own ``options`` make; those are taken out of ``options``."""
-    from ledger_tui.domain.content import Message, PromptContent
+    """The content that a template (or ``messages``) and the content's own ``options`` make; those are taken out."""
+    from ledger_tui.domain.content import content_of_mapping
 
-    messages = options.pop("messages", None)
-    system = options.pop("system", None)
-    parts = {key: options.pop(key) for key in ("model", "params", "tools", "response_schema") if key in options}
-    if messages is not None:
-        return PromptContent(tuple(Message(m["role"], m["text"]) for m in messages), **parts)
-    return PromptContent.of_text(template, system=system, **parts)
+    names = ("messages", "system", "model", "params", "tools", "response_schema")
+    return content_of_mapping({"template": template} | {key: options.pop(key) for key in names if key in options})
 
 
 def execute_result(result: RunResult, prompt: str | None, version: int | None) -> ExecuteResult:

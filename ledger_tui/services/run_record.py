@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,23 +47,46 @@ def begin(database: Database, plan: RunPlan) -> int:
         return telemetry.write_spans(lean, [span_record(plan, prompt_id)])[0]
 
 
-def _usage(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
-    request = plan.request
+def usage_row(
+    request: RunRequest, *, usage_id: str, prompt_id: str | None, rendered: str, environment: str, at_us: int
+) -> dict[str, Any]:
+    """The usage of one render; ``rendered``: what ``stored_messages`` gave, ``at_us``: when."""
     return {
-        "id": plan.usage_id,
+        "id": usage_id,
         "prompt_id": prompt_id,
         "version_id": request.version_id,
         "included": "[]",
         "content": None if request.version_id else request.content.canonical,
         "parameters": canonical_json(request.variables),
-        "rendered": plan.stored_messages,
-        "environment": plan.environment,
+        "rendered": rendered,
+        "environment": environment,
         "session_id": request.session_id,
         "user_identifier": request.user_identifier,
         "metadata": canonical_json(request.metadata),
         "source": request.source,
-        "created_us": plan.started_us,
+        "created_us": at_us,
     }
+
+
+def stored_messages(messages: Sequence[ChatMessage], limit_bytes: int) -> str:
+    """The rendered messages as JSON, cut to ``limit_bytes`` of text."""
+    kept = []
+    for message in messages:
+        text = message.text.encode()[: max(0, limit_bytes)].decode("utf-8", "ignore")
+        limit_bytes -= len(message.text.encode())
+        kept.append({"role": message.role, "text": text})
+    return canonical_json(kept)
+
+
+def _usage(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
+    return usage_row(
+        plan.request,
+        usage_id=plan.usage_id,
+        prompt_id=prompt_id,
+        rendered=plan.stored_messages,
+        environment=plan.environment,
+        at_us=plan.started_us,
+    )
 
 
 def _execution(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class RunService:
             request=request,
             model=model,
             messages=messages,
-            stored_messages=_stored(messages, self._settings.max_rendered_kb * 1024),
+            stored_messages=run_record.stored_messages(messages, self._settings.max_rendered_kb * 1024),
             params=params,
             environment=request.environment or self._environment,
             usage_id=ids.new_id(),
@@ -312,13 +312,3 @@ async def _unbroken(work: Awaitable[T]) -> T:
             if task.cancelled():
                 raise
     return task.result()
-
-
-def _stored(messages: Sequence[ChatMessage], limit_bytes: int) -> str:
-    """The rendered messages as JSON, cut to ``limit_bytes`` of text."""
-    kept = []
-    for message in messages:
-        text = message.text.encode()[: max(0, limit_bytes)].decode("utf-8", "ignore")
-        limit_bytes -= len(message.text.encode())
-        kept.append({"role": message.role, "text": text})
-    return canonical_json(kept)

@@ -1,0 +1,1 @@
+"""What programs use besides the services: recording what their own code does."""

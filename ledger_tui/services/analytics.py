@@ -1,0 +1,50 @@
+"""How often prompts ran and what came of it: one prompt's history, and sums by mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain import ids
+from ledger_tui.errors import InputError, NotFound
+from ledger_tui.store import analytics as reads
+from ledger_tui.store import prompts
+from ledger_tui.store.analytics import PromptSums, VersionText
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.values import PromptRow
+    from ledger_tui.store.database import Database
+
+MODES = ("full", "tracking")
+ALL = "all"
+
+
+def check_mode(mode: str | None) -> tuple[str, ...]:
+    """The modes that ``mode`` means (``tracking_only`` is tracking, None and ``all`` are both); raises InputError."""
+    if mode in (None, ALL):
+        return MODES
+    chosen = "tracking" if mode == "tracking_only" else mode
+    if chosen not in MODES:
+        raise InputError(f"{mode!r} is not a mode", remedy=f"Modes are {', '.join((*MODES, ALL))}.")
+    return (chosen,)
+
+
+class AnalyticsService:
+    """Reading what ran. Thread-safe; every call is one read transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_prompt(self) -> list[PromptSums]:
+        """Every prompt with the sums of its finished calls, by name."""
+        with self._database.lean() as lean:
+            return reads.by_prompt(lean)
+
+    def history(self, name: str) -> tuple[PromptRow, list[tuple[VersionText, int]]]:
+        """A prompt, and its versions newest first, each with its number of executions; raises NotFound."""
+        prompt_id = ids.prompt_id(name)
+        with self._database.lean() as lean:
+            prompt = prompts.prompt(lean, prompt_id)
+            if prompt is None:
+                raise NotFound(f"there is no prompt named {name}", title="No such prompt")
+            counts = reads.execution_counts(lean, prompt_id)
+            return prompt, [(text, counts.get(text.number, 0)) for text in reads.version_texts(lean, prompt_id)]
