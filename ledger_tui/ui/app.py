@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
-from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.theme import Theme
-from textual.widgets import Static
 
 from ledger_tui.domain.text import printable
-from ledger_tui.errors import LedgerError, SettingsError
 from ledger_tui.ui import watch
 from ledger_tui.ui.clipboard import copy
-from ledger_tui.ui.driver import guarded_driver, install_filters
-from ledger_tui.ui.place import Place
-from ledger_tui.ui.themes import DEFAULT_THEME, load_themes
+from ledger_tui.ui.driver import guarded_driver
+from ledger_tui.ui.personal import PersonalApp
 from ledger_tui.ui.widgets.top_line import PLACES, LineFacts, TopLine
 
 if TYPE_CHECKING:
@@ -34,30 +28,14 @@ if TYPE_CHECKING:
     from ledger_tui.ui.subject import PlaygroundSubject
 
 
-class MissingPlace(Place):
-    """Stands where a place is not part of the installation."""
-
-    def compose_place(self) -> ComposeResult:
-        """One calm sentence."""
-        yield Static("This place is not part of this installation.", classes="empty")
-
-
 def make_place(mode: str) -> Screen[None]:
     """The screen of a place, imported when somebody goes there."""
-    name = f"ledger_tui.ui.places.{mode}.{mode}"
-    try:
-        module = import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        missing = MissingPlace()
-        missing.PLACE = mode
-        return missing
+    module = import_module(f"ledger_tui.ui.places.{mode}.{mode}")
     screen: Screen[None] = getattr(module, f"{mode.title()}Place")()
     return screen
 
 
-class LedgerApp(App[None], inherit_bindings=False):
+class LedgerApp(PersonalApp, inherit_bindings=False):
     """Owns the ledger and switches between the places.
 
     | Key(s) | Description |
@@ -113,19 +91,12 @@ class LedgerApp(App[None], inherit_bindings=False):
     def __init__(self, ledger: PromptLedger, *, theme: str | None = None, place: str = "prompts") -> None:
         """``theme`` wins over the setting until the setting changes; ``place`` is shown first."""
         self.DEFAULT_MODE = place  # type: ignore[misc]
-        super().__init__()
-        self.ledger = ledger
+        super().__init__(ledger)
         self.opened = asyncio.Event()
         """Set once the database is ready; slow work of the places waits for it."""
-        self.shown_themes: dict[str, Theme] = {}
-        """The themes that a person can choose, by name."""
-        self.theme_mistakes: list[SettingsError] = []
         self.crash: Exception | None = None
         """The unexpected error that ended the app; whoever runs the app reports it."""
-        self._take_themes()
-        self._given_theme = theme or ""
-        self.choose_theme(self.kept_theme)
-        install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
+        self.start_themes(theme or "")
 
     def get_driver_class(self) -> type[Driver]:
         """The platform's driver behind the second wall."""
@@ -199,82 +170,6 @@ class LedgerApp(App[None], inherit_bindings=False):
             for line in place.query(TopLine):
                 line.facts = facts
 
-    def places(self) -> list[Screen[Any]]:
-        """The places that were visited so far."""
-        return [stack[0] for mode, stack in self._screen_stacks.items() if stack and mode in self.MODES]
-
-    @property
-    def place(self) -> Place:
-        """The place below whatever dialogs are open."""
-        screen = self.screen_stack[0]
-        assert isinstance(screen, Place)
-        return screen
-
-    # Themes, keys, settings
-
-    def _take_themes(self) -> None:
-        themes, self.theme_mistakes = load_themes(self.ledger.paths)
-        for name in self.shown_themes.keys() - themes.keys() - {self.theme}:
-            self.unregister_theme(name)
-        self.shown_themes = themes
-        for theme in themes.values():
-            self.register_theme(theme)
-
-    def choose_theme(self, name: str) -> None:
-        """Show a theme; an unknown name shows the default one."""
-        self.theme = name if name in self.shown_themes else DEFAULT_THEME
-
-    @property
-    def kept_theme(self) -> str:
-        """The theme that counts when no preview is shown."""
-        return self._given_theme or self.ledger.settings.theme
-
-    @property
-    def keymap(self) -> dict[str, str]:
-        """Keys by action id, as far as a person changed them."""
-        return dict(self._keymap)
-
-    def _theme_changed(self, _theme: Theme) -> None:
-        install_filters(self, self._filters, no_color=self.no_color, ansi=self.native_ansi_color)
-
-    def reload_themes(self) -> None:
-        """Read the theme files again and repaint; mistakes are told."""
-        before = self.get_theme(self.theme)
-        self._take_themes()
-        self.tell_mistakes(self.theme_mistakes)
-        self.choose_theme(self.theme)
-        if self.get_theme(self.theme) != before:
-            self._watch_theme(self.theme)
-
-    def read_keymap(self) -> None:
-        """Read keymap.toml again; mistakes are told, the rest counts."""
-        from ledger_tui.ui.keymap import read_keymap
-
-        keymap, mistakes = read_keymap(self.ledger.paths.keymap, watch.known_actions())
-        if keymap != self._keymap:
-            self.set_keymap(keymap)
-        self.tell_mistakes(mistakes)
-
-    def reload_settings(self) -> None:
-        """Read settings.toml again; mistakes are told, the rest counts."""
-        theme = self.ledger.settings.theme
-        self.ledger.reload_settings()
-        self.tell_mistakes(self.ledger.settings_problems)
-        if self.ledger.settings.theme != theme:
-            self._given_theme = ""
-            self.choose_theme(self.ledger.settings.theme)
-        self.refresh_facts()
-        self._tell_places("settings_changed")
-
-    def tell_mistakes(self, mistakes: list[SettingsError]) -> None:
-        """One toast for every mistake in a file of the person's."""
-        for mistake in mistakes:
-            where = f" ({mistake.file.rpartition('/')[2]}, line {mistake.line})" if mistake.line else ""
-            words = (
-                f"{mistake.cause}{'' if f'line {mistake.line}' in mistake.cause else where}. {mistake.remedy}".strip()
-            )
-            self.notify(printable(words), title=printable(mistake.title), severity="warning", timeout=12, markup=False)
-
     # Going somewhere with a subject
 
     def action_place(self, mode: str) -> None:
@@ -304,12 +199,6 @@ class LedgerApp(App[None], inherit_bindings=False):
     def registry_changed(self) -> None:
         """Tell every visited place that prompts, versions or labels changed."""
         self._tell_places("registry_changed")
-
-    def _tell_places(self, method: str) -> None:
-        for place in self.places():
-            told: Callable[[], Any] | None = getattr(place, method, None)
-            if told is not None:
-                told()
 
     # Actions of the shell
 
@@ -369,20 +258,6 @@ class LedgerApp(App[None], inherit_bindings=False):
     def action_hint_quit(self) -> None:
         """Say how to leave."""
         self.notify("ctrl+q leaves the workstation.", timeout=3, markup=False)
-
-    def save_setting(self, key: str, value: Any) -> None:
-        """Write one setting in a thread and use it; a failure is told."""
-        from ledger_tui.settings import write_setting
-
-        self.run_worker(self._save_setting(partial(write_setting, self.ledger.paths, key, value)), group="settings")
-
-    async def _save_setting(self, write: Callable[[], None]) -> None:
-        try:
-            await asyncio.to_thread(write)
-        except LedgerError as error:
-            self.place.show_error(error)
-        else:
-            self.reload_settings()
 
     def focus_first(self, selector: str) -> None:
         """Focus the first widget of the place that matches, if there is one."""

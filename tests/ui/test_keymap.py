@@ -94,9 +94,9 @@ async def test_a_saved_keymap_works_at_once(workstation: Workstation, paths: Pat
         await until(
             lambda: any(known.id == "settings.set_key" for known in watch.known_actions()), pilot, "the warm-up"
         )
-        paths.keymap.write_text('app.settings = "f12"\napp.nothing = "f11"\n')
+        paths.keymap.write_text('app.settings = "f20"\napp.nothing = "f11"\n')
         await until(lambda: app._keymap, pilot, "the keymap")
-        await pilot.press("f12")
+        await pilot.press("f20")
         await settle(pilot)
         assert app.current_mode == "settings"
         assert any("keymap.toml, line 2" in note.message for note in app._notifications)

@@ -82,10 +82,12 @@ async def test_a_pressed_key_becomes_the_key(workstation: Workstation, paths: Pa
         await pilot.press("f1")
         await settle(pilot)
         assert not paths.keymap.exists()
-        await pilot.press("enter", "f12")
+        await pilot.press("enter")
+        await until(lambda: isinstance(pilot.app.screen, PressKey), pilot)
+        await pilot.press("f20")
         await until(paths.keymap.exists, pilot, "the file")
         await settle(pilot)
-        await pilot.press("f12")
+        await pilot.press("f20")
         await settle(pilot)
         assert pilot.app.current_mode == "costs"
 
