@@ -147,7 +147,9 @@ cursor stays where it is.
         titles = ("Age", "Time", "Spans", "Err", "Tokens", "Cost", "Env")
         columns = trace_columns(width - 1)
         parts = [fit("Trace", columns.name)]
-        parts += [fit(title, size, right=title != "Env") for title, size in zip(titles, columns[1:], strict=True) if size]
+        parts += [
+            fit(title, size, right=title != "Env") for title, size in zip(titles, columns[1:], strict=True) if size
+        ]
         return "   " + " ".join(parts)
 
     def draw(self, row: int, width: int) -> Runs:

@@ -93,7 +93,7 @@ class TraceBrowser(Place):
     def _page_failed(self, error: Exception) -> None:
         if isinstance(error, FilterError):
             self.filter_bar.show_problem(error)
-            self.filter_bar.field.focus()
+            self.set_focus(self.filter_bar.field)
         else:
             self.show_error(error)
 

@@ -60,7 +60,9 @@ nothing has a price. `+?`: part of it has no known price and is not in the sum. 
             if not rows:
                 continue
             lines += [Content("")] if lines else []
-            lines.append(Content.styled(_line(title, "calls", "tokens", "cost", "share", width), "$text-muted underline"))
+            lines.append(
+                Content.styled(_line(title, "calls", "tokens", "cost", "share", width), "$text-muted underline")
+            )
             lines += [self._row(row, width) for row in rows[:_SHOWN]]
             if len(rows) > _SHOWN:
                 lines.append(Content.styled(f"… and {len(rows) - _SHOWN} more", "$text-muted"))

@@ -116,9 +116,10 @@ content are muted.
         """Open a neighbouring tab."""
         self.query_one(TabRow).action_step(step)
 
-    def focus_text(self) -> None:
-        """Give the text the focus."""
-        self.query_one(TextPane).focus()
+    @property
+    def text_pane(self) -> TextPane:
+        """Where the text is shown."""
+        return self.query_one(TextPane)
 
     def _head(self, facts: SpanFacts) -> Content:
         span = facts.span

@@ -197,7 +197,7 @@ class FilterBar(Vertical):
     def _taken(self, event: Suggestions.Taken) -> None:
         event.stop()
         self.field.take(event.term)
-        self.field.focus()
+        self.screen.set_focus(self.field)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.getters import query_one
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ledger_tui.domain.values import TracePage
@@ -50,7 +51,9 @@ class TracesPlace(TraceBrowser):
         Binding("v", "prompt", "Prompt", id="traces.prompt", tooltip="Open the prompt version of this span"),
         Binding("p", "playground", "Playground", id="traces.playground", tooltip="Run this span again"),
         Binding("escape", "back", "Back", show=False, id="traces.back", tooltip="One step back"),
-        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False, id="traces.tab_before", tooltip="Tab before"),
+        Binding(
+            "left_square_bracket", "tab(-1)", "Tab before", show=False, id="traces.tab_before", tooltip="Tab before"
+        ),
         Binding("right_square_bracket", "tab(1)", "Next tab", show=False, id="traces.tab_next", tooltip="Next tab"),
     ]
 
@@ -70,8 +73,7 @@ class TracesPlace(TraceBrowser):
 
     def on_mount(self) -> None:
         """Read the newest traces, then watch for new ones."""
-        self._fold("Traces")
-        self.trace_list.focus()
+        self._go(self.trace_list, "Traces")
         self.begin()
 
     # One trace.
@@ -103,8 +105,7 @@ class TracesPlace(TraceBrowser):
 
     @on(TraceList.Chosen, "#list")
     def _trace_chosen(self) -> None:
-        self._fold("Spans")
-        self.span_tree.focus()
+        self._go(self.span_tree, "Spans")
 
     def _open(self, trace_id: str, *, keep: bool = False) -> None:
         self.load(partial(read_trace, self.ledger, trace_id), partial(self._show_trace, keep), group="trace")
@@ -149,8 +150,7 @@ class TracesPlace(TraceBrowser):
 
     @on(SpanTree.Chosen, "#tree")
     def _span_chosen(self) -> None:
-        self._fold("Detail")
-        self.detail.focus_text()
+        self._go(self.detail.text_pane, "Detail")
 
     def _read_span(self) -> None:
         span = self.span_tree.span
@@ -167,8 +167,7 @@ class TracesPlace(TraceBrowser):
     @on(FilterField.Left)
     def action_focus_list(self) -> None:
         """From the filter to the list."""
-        self._fold("Traces")
-        self.trace_list.focus()
+        self._go(self.trace_list, "Traces")
 
     # Actions.
 
@@ -176,9 +175,9 @@ class TracesPlace(TraceBrowser):
         """The filter; in the tree its search."""
         if self.span_tree.has_focus:
             self.find_field.display = True
-            self.find_field.focus()
+            self.set_focus(self.find_field)
         else:
-            self.filter_bar.field.focus()
+            self.set_focus(self.filter_bar.field)
 
     @on(Input.Changed, "#find")
     def _find_changed(self, event: Input.Changed) -> None:
@@ -187,17 +186,16 @@ class TracesPlace(TraceBrowser):
 
     @on(Input.Submitted, "#find")
     def _find_done(self) -> None:
-        self.span_tree.focus()
+        self._go(self.span_tree)
 
     def action_back(self) -> None:
         """End the search, or go from the detail to the tree, from the tree to the list, or clear the filter."""
         if self.find_field.display:
             self.find_field.value = ""
             self.find_field.display = False
-            self.span_tree.focus()
+            self._go(self.span_tree)
         elif self.detail.has_focus_within:
-            self._fold("Spans")
-            self.span_tree.focus()
+            self._go(self.span_tree, "Spans")
         elif self.span_tree.has_focus:
             self.action_focus_list()
         elif self.filter_text:
@@ -242,15 +240,22 @@ class TracesPlace(TraceBrowser):
         for tab in layout.TABS:
             self.set_class(tab == name, f"-at-{tab.lower()}")
 
+    def _go(self, widget: Widget, fold: str | None = None) -> None:
+        """Give a widget the focus at once, so that keys typed ahead reach it; ``fold`` is its tab."""
+        if fold is not None:
+            self._fold(fold)
+            if self.has_class("-narrow"):
+                self.app.stylesheet.update(self.query_one("#panes"))
+        self.set_focus(widget)
+
     # What the shell asks.
 
     def open_trace(self, trace_id: str, span_key: int | None = None) -> None:
         """Show a trace, at a span when given."""
         self._trace_wanted, self._span_wanted = trace_id, span_key
-        self._fold("Spans" if span_key is None else "Detail")
         self.trace_list.go_to(trace_id)
         self._open(trace_id)
-        self.span_tree.focus()
+        self._go(self.span_tree, "Spans")
 
     def code_subject(self) -> CodeSubject | None:
         """The open trace, or the list as it is filtered."""
