@@ -299,6 +299,16 @@ async def test_another_place_can_send_here(workstation: Workstation, prepared: P
         assert subject is not None and "traces show wanted" in subject.cli and "'wanted'" in subject.python
 
 
+async def test_a_trace_that_is_gone_is_said(workstation: Workstation, prepared: PromptLedger) -> None:
+    """Being sent to a trace that does not exist ends in words, and the place goes on working."""
+    record_agent(prepared)
+    async with workstation(place="traces") as pilot:
+        pilot.app.open_trace("nowhere")
+        await until(lambda: pilot.app._notifications, pilot, "the words")
+        assert any("No such trace" in notice.title for notice in pilot.app._notifications)
+        assert place(pilot).opened is not None and place(pilot).span_tree.row_count == 4
+
+
 async def test_hostile_texts_are_shown_not_obeyed(workstation: Workstation, prepared: PromptLedger) -> None:
     """Markup and escape sequences in every column of a span stay text, and nothing crashes."""
     bad = "[/] [bold \x1b]52;c;aGk=\x07 \x9b31m [@click=app.quit]x[/]"

@@ -108,7 +108,12 @@ class TracesPlace(TraceBrowser):
         self._go(self.span_tree, "Spans")
 
     def _open(self, trace_id: str, *, keep: bool = False) -> None:
-        self.load(partial(read_trace, self.ledger, trace_id), partial(self._show_trace, keep), group="trace")
+        work = partial(read_trace, self.ledger, trace_id)
+        self.load(work, partial(self._show_trace, keep), group="trace", failed=self._open_failed)
+
+    def _open_failed(self, error: Exception) -> None:
+        self._trace_wanted = self._span_wanted = None
+        self.show_error(error)
 
     def _show_trace(self, keep: bool, opened: OpenTrace) -> None:
         self.opened = opened
