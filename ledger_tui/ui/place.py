@@ -98,7 +98,7 @@ class Place(Screen[None]):
                 if then is not None and self.is_attached:
                     then(result)
 
-        self.run_worker(worker(), group=group, exclusive=True, exit_on_error=False, name=group)
+        self.run_worker(worker, group=group, exclusive=True, exit_on_error=False, name=group)
 
     def show_error(self, error: BaseException) -> None:
         """Say what happened and what to do, as a toast."""
