@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.errors import LedgerError
+from ledger_tui.ledger import PromptLedger
+from ledger_tui.paths import Paths
 from ledger_tui.ui.places.prompts.editor import Editor
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
 from ledger_tui.ui.places.prompts.prompts import PromptsPlace
@@ -408,15 +421,48 @@ async def test_history_tells_the_facts_of_the_prompt(ledger: Any, workstation: W
         assert "saved v1" in screen_text(pilot)
 
 
-async def test_sigterm_keeps_the_draft(ledger: Any, workstation: Workstation) -> None:
-    """When the system ends the program, what was typed a moment ago is kept."""
-    import os
-    import signal
+class _Terminal:
+    """The workstation as a process of its own on a pseudo terminal."""
 
-    _fill(ledger, "greet")
-    async with workstation() as pilot:
-        await _open(pilot, "greet")
-        await pilot.press("Q")
-        os.kill(os.getpid(), signal.SIGTERM)
-        await until(lambda: ledger.drafts.get("greet"), pilot, "the draft")
-    assert ledger.drafts.get("greet").content["messages"][0]["text"].startswith("Q")
+    def __init__(self, paths: Any) -> None:
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.environ.update(
+                TERM="xterm-256color", XDG_DATA_HOME=str(paths.data.parent), XDG_CONFIG_HOME=str(paths.config.parent)
+            )
+            os.execv(sys.executable, [sys.executable, "-m", "ledger_tui"])
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+        self.seen = b""
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Read what the terminal gets until something holds."""
+        end = time.monotonic() + 40
+        while not condition():
+            assert time.monotonic() < end, f"{what} never came"
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.seen += os.read(self.master, 65536)
+
+    def type(self, keys: bytes) -> None:
+        """Type, and look only at what comes after."""
+        self.seen = b""
+        os.write(self.master, keys)
+
+
+def test_a_draft_survives_kill_9(tmp_path: Path) -> None:
+    """What was typed in a real terminal is on the disk when the process is killed without a word."""
+    paths = Paths(data=tmp_path / "data" / "ledger-tui", config=tmp_path / "config" / "ledger-tui")
+    with PromptLedger(paths=paths) as ledger:
+        _fill(ledger, "greet")
+        terminal = _Terminal(paths)
+        try:
+            terminal.until(lambda: b"greet" in terminal.seen, "the list")
+            terminal.type(b"\r")
+            terminal.until(lambda: b"Hello from" in terminal.seen and b"Variables" in terminal.seen, "the editor")
+            terminal.type(b"KEPT ")
+            terminal.until(lambda: ledger.drafts.get("greet"), "the draft")
+            terminal.until(lambda: "KEPT " in str(ledger.drafts.get("greet").content), "the whole draft")
+        finally:
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
+            os.close(terminal.master)
+        assert ledger.drafts.get("greet").content["messages"][0]["text"] == "KEPT Hello from greet, {{ who }}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +25,7 @@ from ledger_tui.ui.subject import PlaygroundSubject
 if TYPE_CHECKING:
     from ledger_tui.domain.template import Analysis
     from ledger_tui.services.registry import SaveResult
-    from ledger_tui.services.runs import Estimate
+    from ledger_tui.services.run_values import Estimate
 
 DRAFT_S, CHECK_S, ESTIMATE_S = 0.3, 0.15, 0.6
 
@@ -102,17 +99,6 @@ class EditWork(Place):
                 self._keeper.write(self.ledger.drafts)
             except LedgerError as error:
                 self.show_error(error)
-
-    def watch_signals(self) -> None:
-        """Keep the draft when the terminal goes away or the system asks the program to end."""
-        loop = asyncio.get_running_loop()
-        for name in ("SIGHUP", "SIGTERM"):
-            with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(getattr(signal, name), self._end)
-
-    def _end(self) -> None:
-        self.flush()
-        self.app.exit()
 
     def action_discard(self) -> None:
         """Throw the draft away after a question, and show the saved version again."""

@@ -90,11 +90,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         except LedgerError:
             pass
         self.query_one(PromptTree).focus()
-        self.watch_signals()
         self.read_list()
 
     def on_unmount(self) -> None:
-        """The workstation ends: keep what is not kept yet."""
+        """The workstation ends, by a key or a signal: keep what is not kept yet."""
         self.flush()
 
     def on_screen_suspend(self) -> None:
