@@ -50,12 +50,12 @@ def main() -> None:
     from ledger_tui.domain import sandbox
 
     sandbox.environment()
-    _limit_once()
+    limit_once()
     write_frame(answers, None)
     with suppress(EOFError, BrokenPipeError):
         while True:
             request = read_frame(requests)
-            _limit_next_request()
+            limit_next_request()
             try:
                 _answer(request, answers)
             except MemoryError:
@@ -88,7 +88,7 @@ def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
         write_frame(answers, {"text": text})
 
 
-def _limit_once() -> None:
+def limit_once() -> None:
     """No memory past the limit, no files written, no core dumps with somebody's texts in them."""
     try:
         import resource
@@ -99,7 +99,7 @@ def _limit_once() -> None:
             resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def _limit_next_request() -> None:
+def limit_next_request() -> None:
     """Let the processor time end ``CPU_S`` seconds after what was used up to now (the system counts whole seconds)."""
     try:
         import resource

@@ -75,7 +75,7 @@ class AnthropicMessages(WireProvider):
         return body
 
     def _reader(self) -> Reader:
-        return _MessagesReader()
+        return MessagesReader()
 
 
 def _tool(described: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +96,9 @@ def _split(messages: tuple[ChatMessage, ...]) -> tuple[str, list[dict[str, str]]
     return system, turns
 
 
-class _MessagesReader(Reader):
+class MessagesReader(Reader):
+    """Reads Messages."""
+
     def __init__(self) -> None:
         self._counts: dict[str, int | None] = {}
         self._raw: dict[str, Any] = {}

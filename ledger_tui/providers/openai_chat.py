@@ -53,10 +53,12 @@ class OpenAIChat(WireProvider):
         return body
 
     def _reader(self) -> Reader:
-        return _ChatReader()
+        return ChatReader()
 
 
-class _ChatReader(Reader):
+class ChatReader(Reader):
+    """Reads Chat Completions."""
+
     def __init__(self) -> None:
         self._usage: Any = None
         self._finish_reason = ""

@@ -56,14 +56,16 @@ class OpenAIResponses(OpenAIChat):
         return body
 
     def _reader(self) -> Reader:
-        return _ResponsesReader()
+        return ResponsesReader()
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-class _ResponsesReader(Reader):
+class ResponsesReader(Reader):
+    """Reads Responses."""
+
     def __init__(self) -> None:
         self._last: Any = None
         self._spoke = False

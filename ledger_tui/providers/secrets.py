@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, final
 
+from ledger_tui.domain.redaction import HIDDEN, without_keys
 from ledger_tui.errors import InputError, KeyMissing
 
 T = TypeVar("T")
@@ -23,22 +24,10 @@ KeySource = Literal["environment", "file", "keyring", "memory"]
 SERVICE = "ledger-tui"
 KEYRING_PATIENCE_S = 5.0
 MAX_KEY_CHARACTERS = 16 * 1024
-HIDDEN = "•••"
 
 _known_values: set[str] = set()
 _in_memory: dict[str, Secret] = {}
 _SECRET_NAME = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_PASSWORD|_ACCESS_KEY)\Z")
-_SHAPES = re.compile(
-    r"sk-[A-Za-z0-9_*.-]{8,}"
-    r"|(?:gsk|xai|hf|pplx|csk)[_-][A-Za-z0-9_-]{16,}"
-    r"|AIza[0-9A-Za-z_-]{30,}"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
-    r"|xox[abeoprs]-[A-Za-z0-9-]{10,}"
-    r"|eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]*"
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
-)
 
 
 @final
@@ -87,10 +76,15 @@ class FoundKey:
 
 def scrub(text: str) -> str:
     """``text`` without any key that is known here or looks like one."""
-    values = _known_values | {v for k, v in os.environ.items() if len(v) >= 8 and _SECRET_NAME.search(k)}
-    for value in sorted(values, key=len, reverse=True):
+    for value in known_values():
         text = text.replace(value, HIDDEN)
-    return _SHAPES.sub(HIDDEN, text)
+    return without_keys(text)
+
+
+def known_values() -> list[str]:
+    """The keys that this process holds or has in its environment, longest first."""
+    values = _known_values | {v for k, v in os.environ.items() if len(v) >= 8 and _SECRET_NAME.search(k)}
+    return sorted(values, key=len, reverse=True)
 
 
 def find_key(provider: str, origin: str, env_names: Sequence[str]) -> FoundKey | None:

@@ -23,19 +23,21 @@ class Running:
         In tracking mode the text is the code's, unless ``version`` or ``label`` names one. Raises NotFound, TemplateError,
         StoreError before anything is sent.
         """
+        from ledger_tui.sdk.context import placed
         from ledger_tui.sdk.saving import chosen
         from ledger_tui.services.executing import closing, execute, wait_for
 
-        return wait_for(closing(self, execute(self, name, variables or {}, options, chosen)))
+        return wait_for(closing(self, execute(self, name, variables or {}, placed(self, options), chosen)))
 
     async def aexecute(
         self: Host, name: str, variables: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> ExecuteResult:
         """``execute`` for code that runs in an event loop; cancelling the task cancels the call and stores what came."""
+        from ledger_tui.sdk.context import placed
         from ledger_tui.sdk.saving import chosen
         from ledger_tui.services.executing import execute
 
-        return await execute(self, name, variables or {}, options, chosen)
+        return await execute(self, name, variables or {}, placed(self, options), chosen)
 
     def get_trace(self: Host, trace_id: str) -> TraceInfo:
         """A trace in sums; raises NotFound."""

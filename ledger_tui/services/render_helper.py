@@ -44,7 +44,9 @@ class HelperDied(Exception):
 class RenderHelper:
     """One warm process, one request at a time. Starts when first asked, and again after it died; survives ``fork``."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "ledger_tui.domain.render_child", wall_s: float | None = None) -> None:
+        self._module = module
+        self._wall_s = wall_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._greeted = False
@@ -63,7 +65,7 @@ class RenderHelper:
                 process = self._greeted_process()
                 answers: list[Any] = []
                 late = threading.Event()
-                timer = _timer(WALL_S, process, late)
+                timer = _timer(self._wall_s or WALL_S, process, late)
                 try:
                     assert process.stdin is not None and process.stdout is not None
                     write_frame(process.stdin, request)
@@ -122,7 +124,7 @@ class RenderHelper:
         self._greeted = False
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-S", "-m", "ledger_tui.domain.render_child"],
+                [sys.executable, "-P", "-S", "-m", self._module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -148,7 +150,7 @@ class RenderHelper:
             process.wait(0 if self._closed else _GRACE_S)
         code = _end(process)
         if late:
-            return f"it took longer than {WALL_S:g} s"
+            return f"it took longer than {self._wall_s or WALL_S:g} s"
         if code == -_SIGXCPU:
             return f"it took more than {CPU_S} s of processor time"
         if code == EXIT_MEMORY:

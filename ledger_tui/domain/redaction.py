@@ -1,0 +1,159 @@
+"""What must not be written down: shapes of keys, and the named patterns that a program may ask for. Pure text in and out.
+
+Every pattern takes time in proportion to the text: repeats are bounded or possessive, and begin at a boundary only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+HIDDEN = "•••"
+Rule = Callable[[str], str]
+
+KEY_SHAPES = re.compile(
+    r"sk-[A-Za-z0-9_*.-]{8,}"
+    r"|(?:gsk|xai|hf|pplx|csk)[_-][A-Za-z0-9_-]{16,}"
+    r"|AIza[0-9A-Za-z_-]{30,}"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"|xox[abeoprs]-[A-Za-z0-9-]{10,}"
+    r"|eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]*"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
+)
+_KEY_MARKS = (
+    "sk-", "sk_", "xai", "hf_", "hf-", "pplx", "AIza", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
+    "github_pat_", "xox", "eyJ", "-----BEGIN", "earer ",
+)  # fmt: skip
+"""One of these is in every text that KEY_SHAPES finds something in; looking for them is much cheaper."""
+SECRET_NAMES = re.compile(
+    r"(?i)(?:proxy-)?authorization|(?:x-)?api[_-]?key|.*_api_key|pass(?:word|wd|phrase)|secret|client[_-]?secret"
+    r"|(?:access|refresh|id|auth|bearer)[_-]?token|private[_-]?key|(?:set-)?cookie"
+)
+
+_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@(?:[^\W_][\w-]*+\.)++[^\W\d_][\w-]++")
+_DIGIT_GROUPS = re.compile(r"(?<!\d)\d{3,}+(?:[ -]\d{3,}+)*+")
+_PHONE = re.compile(
+    r"(?<![\w+.])(?:\+|00(?=[1-9]))(?:[ .()/-]{0,2}\d){7,15}(?!\d)"
+    r"|(?<![\w+.,:-])\(?0[1-9]\d{1,4}\)?(?:[ /-]{1,3}\d{2,8}){1,4}(?!\d|[.,:]\d)"
+    r"|(?<![\w+.,:-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\d|[.,:]\d)"
+)
+_IBAN = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}(?: ?[A-Za-z0-9]){11,30}")
+_IBAN_LETTERS = {letter: str(10 + place) for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+_IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE BI", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK",
+        21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "BF DJ FR GR IT MC MR SM",
+        28: "AL AZ BJ BY CI CM CY DO DZ GT HN HU LB MG ML MZ NI PL SN SV TG", 29: "BR EG PS QA UA", 30: "JO KW MU YE",
+        31: "MT SC", 32: "LC", 33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+
+
+def without_keys(text: str) -> str:
+    """``text`` without anything that has the shape of a provider's key, a token or a private key."""
+    for mark in _KEY_MARKS:
+        if mark in text:
+            return KEY_SHAPES.sub(HIDDEN, text)
+    return text
+
+
+def without_emails(text: str) -> str:
+    """``text`` with [email] for every mail address."""
+    return _EMAIL.sub("[email]", text) if "@" in text else text
+
+
+def without_cards(text: str) -> str:
+    """``text`` with [card] for every number of 13 to 19 digits that has a payment card's check digit."""
+    return _DIGIT_GROUPS.sub(_hide_cards, text)
+
+
+def without_phones(text: str) -> str:
+    """``text`` with [phone] for international numbers, and for national ones that are written in groups."""
+    return _PHONE.sub("[phone]", text)
+
+
+def without_ibans(text: str) -> str:
+    """``text`` with [iban] for every account number whose check digits are right."""
+    out, done, search_from = [], 0, 0
+    while (match := _IBAN.search(text, search_from)) is not None:
+        end = _end_of_iban(match)
+        if end:
+            out += [text[done : match.start()], "[iban]"]
+            done = end
+        search_from = end or match.start() + 4
+    return "".join(out) + text[done:]
+
+
+NAMED: Mapping[str, Rule] = {
+    "keys": without_keys,
+    "emails": without_emails,
+    "cards": without_cards,
+    "iban": without_ibans,
+    "phones": without_phones,
+}
+"""The patterns that can be asked for by name, in the order in which they are applied; ``keys`` always is."""
+
+
+def redact_tree(value: Any, rule: Rule) -> Any:
+    """Plain JSON with ``rule`` applied to every text, key and long number in it; values under secret names are hidden.
+
+    The depth of ``value`` must be bounded.
+    """
+    if isinstance(value, str):
+        return rule(value)
+    if isinstance(value, dict):
+        return {
+            rule(name): HIDDEN if isinstance(item, str) and SECRET_NAMES.fullmatch(name) else redact_tree(item, rule)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_tree(item, rule) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 9_999_999:
+        written = str(value)
+        changed = rule(written)
+        return value if changed == written else changed
+    return value
+
+
+def _hide_cards(match: re.Match[str]) -> str:
+    """Groups of digits with the cards among them hidden; a card begins and ends where a group does."""
+    run = match[0]
+    groups = [(found.start(), found.end()) for found in re.finditer(r"\d+", run)]
+    out, done, first = [], 0, 0
+    while first < len(groups):
+        after = next((n for n in range(min(first + 6, len(groups)), first, -1) if _is_card(run, groups[first:n])), 0)
+        if after:
+            out += [run[done : groups[first][0]], "[card]"]
+            done = groups[after - 1][1]
+        first = after or first + 1
+    return "".join(out) + run[done:]
+
+
+def _is_card(run: str, groups: list[tuple[int, int]]) -> bool:
+    if not 13 <= sum(end - start for start, end in groups) <= 19:
+        return False
+    total = 0
+    digits = "".join(run[start:end] for start, end in groups)
+    for distance, char in enumerate(reversed(digits)):
+        digit = int(char) * (1 + distance % 2)
+        total += digit - 9 if digit > 9 else digit
+    return total % 10 == 0
+
+
+def _end_of_iban(match: re.Match[str]) -> int:
+    """Where in the text the account number ends that begins at the match; 0 when there is none."""
+    length = _IBAN_LENGTHS.get(match[1].upper(), 0)
+    places = [place for place, char in enumerate(match[0]) if char != " "][:length]
+    if not length or len(places) < length:
+        return 0
+    end = match.start() + places[-1] + 1
+    if match.string[end : end + 1].isalnum():
+        return 0
+    plain = "".join(match[0][place] for place in places).upper()
+    return end if int("".join(_IBAN_LETTERS.get(char, char) for char in plain[4:] + plain[:4])) % 97 == 1 else 0
