@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from textual.message import Message
 from textual.worker import get_current_worker
@@ -18,6 +19,7 @@ from ledger_tui.ui.widgets.stream_text import GrowingRows, StreamText
 from ledger_tui.ui.widgets.text_pane import Kind, Layout, TextPane
 
 _AT_ONCE = 20_000
+_SCROLLBAR_S = 0.5
 
 
 class AnswerStream(TextPane):
@@ -46,6 +48,8 @@ class AnswerStream(TextPane):
         self._growing = GrowingRows(1)
         self._asked = False
         self._relaying = False
+        self._passing = False
+        self._scrollbar_drawn = 0.0
 
     @property
     def answer(self) -> str:
@@ -122,6 +126,10 @@ class AnswerStream(TextPane):
         """Whether the end is in view and shall stay so."""
         return min(self.scroll_y, self.scroll_target_y) >= self.max_scroll_y
 
+    def scrollbar_due(self) -> bool:
+        """Twice a second while the end is followed."""
+        return not self._passing
+
     def draw_frame(self) -> None:
         """Put what has come on the screen: this widget's turn."""
         self._asked = False
@@ -133,8 +141,13 @@ class AnswerStream(TextPane):
             return
         follows = self.follows
         self.frames += 1
+        now = monotonic()
+        self._passing = follows and now - self._scrollbar_drawn < _SCROLLBAR_S
         self.add_rows(self._growing.add(shown), keep=max(0, self.row_count - 1))
         self._keep_end(follows)
+        if not self._passing:
+            self._scrollbar_drawn = now
+        self._passing = False
 
     def _keep_end(self, follows: bool) -> None:
         if follows:

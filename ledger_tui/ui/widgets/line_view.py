@@ -95,8 +95,9 @@ class LineView(ScrollView, can_focus=True):
         self._rows.extend(rows)
         self.grown()
         top = self.scroll_offset.y
-        if keep < top + self.size.height:
-            self.refresh(Region(0, max(0, keep - top), self.size.width, self.size.height))
+        first, height = max(0, keep - top), self.size.height
+        if first < height:
+            self.refresh(Region(0, first, self.size.width, min(height - first, len(rows))))
 
     def grown(self) -> None:
         """Tell the scrollbar how many rows there are; a new layout only where the scrollbar comes or goes."""
@@ -105,9 +106,21 @@ class LineView(ScrollView, can_focus=True):
             return
         if self.show_vertical_scrollbar == (len(self._rows) > self.size.height) and self.size:
             self.set_reactive(Widget.virtual_size, size)
-            self._scroll_update(size)
+            if self.scrollbar_due():
+                self._scroll_update(size)
         else:
             self.virtual_size = size
+
+    def scrollbar_due(self) -> bool:
+        """Whether the scrollbar is drawn anew now; it costs as much as the text beside it."""
+        return True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Draw the rows that are in view now."""
+        if self.show_vertical_scrollbar and self.scrollbar_due():
+            self.vertical_scrollbar.position = new_value
+        if round(old_value) != round(new_value):
+            self.refresh(self.size.region)
 
     def on_resize(self) -> None:
         """A new width needs new rows."""

@@ -82,6 +82,8 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         """The answers so far, the newest last."""
         self.shown = -1
         """The index of the answer shown."""
+        self.stream = AnswerStream()
+        """The widget that shows the text."""
         self._estimate: Estimate | None = None
         self._clock: Timer | None = None
 
@@ -95,7 +97,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
             yield Button("✕", id="remove", compact=True, tooltip="Take this model away (delete)")
         yield HistoryLine()
         yield Static("", classes="trouble", markup=False)
-        yield AnswerStream()
+        yield self.stream
         yield Static("", classes="state", markup=False)
         yield Static("", classes="cost", markup=False)
 
@@ -103,11 +105,6 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         """Show the model, and that nothing has run yet."""
         self._clock = self.set_interval(0.25, self._tick, pause=True)
         self.tell()
-
-    @property
-    def stream(self) -> AnswerStream:
-        """The widget that shows the text."""
-        return self.query_one(AnswerStream)
 
     @property
     def answer(self) -> Answer | None:
