@@ -178,10 +178,10 @@ class RowView(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if y == 0:
             text = fit(self.heading(width - 1), width) if width else ""
-            return Strip([Segment(text, self.rich_style + self._style("heading"))])
+            return Strip([Segment(text, self._base() + self._style("heading"))])
         row = y - 1 + self.scroll_offset.y
         if row >= self.row_count:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base())
         strip = self._strips.get(row)
         if strip is None or strip.cell_length != width:
             strip = self._draw_strip(row, width)
@@ -190,7 +190,7 @@ class RowView(ScrollView, can_focus=True):
 
     def _draw_strip(self, row: int, width: int) -> Strip:
         on_cursor = row == self._cursor
-        base = self.rich_style
+        base = self._base()
         if on_cursor:
             base += self._style("cursor")
         plain = on_cursor and self.has_focus
@@ -199,6 +199,13 @@ class RowView(ScrollView, can_focus=True):
         for text, look in self.draw(row, max(0, width - 2)):
             segments.append(Segment(text, base + self._style(look) if look and not plain else base))
         return Strip(segments).adjust_cell_length(width, base)
+
+    def _base(self) -> Style:
+        """The widget's own style, worked out once a theme."""
+        style = self._styles.get("")
+        if style is None:
+            style = self._styles[""] = self.rich_style
+        return style
 
     def _style(self, name: str) -> Style:
         """What a component class adds to a row: its colour and text style; the cursor's background too."""
