@@ -19,6 +19,7 @@ Everything that happens is an immutable fact, appended; what a screen shows is a
 * Writing (people's edits, runs) goes through a SQLModel session in one short BEGIN IMMEDIATE transaction, in a thread.
 * Hot reading (lists, a trace's spans) uses plain DB-API connections and returns frozen values; it loads no SQLAlchemy, so the
   first frame does not wait for it.
+* A recorded span is one append to a file of its process; a thread moves it into the database, exactly once.
 * A telemetry write updates the sums (`traces`, `daily_costs`) in its own transaction.
 * Templates are parsed and rendered in a warm helper process with hard limits.
 * Drafts are small files, so that a damaged database never costs a person's text.

@@ -13,6 +13,7 @@ from ledger_tui.errors import InputError
 from ledger_tui.paths import Paths, default_paths
 from ledger_tui.sdk.code_prompts import CodePrompts
 from ledger_tui.sdk.prompting import Prompting
+from ledger_tui.sdk.recording import Recording
 from ledger_tui.sdk.reports import Reports
 from ledger_tui.sdk.running import Running
 from ledger_tui.store.database import Database
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Mode = Literal["full", "tracking_only"]
 
 
-class PromptLedger(Prompting, Running, CodePrompts, Reports):
+class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
     """One workspace. Cheap to make: nothing is opened before it is needed.
 
     database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
@@ -92,11 +93,12 @@ class PromptLedger(Prompting, Running, CodePrompts, Reports):
         return self._given_environment or self.settings.environment
 
     def prepare(self) -> None:
-        """Create the database or bring it to this release, and end calls of killed processes; raises StoreError."""
+        """Create the database or bring it to this release, and take over what killed processes left; raises StoreError."""
         from ledger_tui.services.recovery import end_interrupted
 
         self.database.prepare()
         end_interrupted(self.database, self.device())
+        self._adopt()
 
     def author(self) -> str:
         """Who writes: the setting, else git's user name, else the login."""
@@ -153,7 +155,7 @@ class PromptLedger(Prompting, Running, CodePrompts, Reports):
         """What happened, step by step."""
         from ledger_tui.services.traces import TraceService
 
-        return TraceService(self.database)
+        return TraceService(self.database, before_read=self._settle)
 
     @cached_property
     def costs(self) -> CostService:
@@ -193,7 +195,11 @@ class PromptLedger(Prompting, Running, CodePrompts, Reports):
         return CareService(self.database, self.paths)
 
     def close(self) -> None:
-        """End the helper process and close connections; a second call does nothing."""
+        """Write what waits, end the helper process and close connections; a second call does nothing.
+
+        Spans that cannot be brought into the database now are kept for the next program.
+        """
+        self._stop_recording()
         if "templates" in self.__dict__:
             self.templates.close()
         self.database.close()

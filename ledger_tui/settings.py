@@ -89,6 +89,9 @@ class Settings:
     max_response_kb: int = _option("whole number", 500, "Largest answer kept in kB; more is cut.", low=1, high=32768)
     editor: str = _option("text", "", "Command that opens a text; empty: $VISUAL, else $EDITOR.", env="LEDGER_EDITOR")
     trace_refresh_s: float = _option("number", 1.0, "Seconds between looks for new traces; 0 never.", low=0, high=3600)
+    spool_mb: int = _option(
+        "whole number", 1024, "Largest size in MB of recorded spans that wait for the database.", low=16, high=1048576
+    )
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     """The ``[providers.<name>]`` tables by name."""
     from_environment: frozenset[str] = frozenset()

@@ -279,3 +279,5 @@ class SpanRecord:
     output: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     flags: int = 0
+    attributes_json: str | None = None
+    """Attributes as the text of a JSON object; counts instead of ``attributes``."""

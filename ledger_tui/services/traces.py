@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain import clock
@@ -17,6 +18,7 @@ from ledger_tui.store import traces as reads
 if TYPE_CHECKING:
     from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.store.database import Database
+    from ledger_tui.store.lean import Lean
 
 INDEX_CHUNK = 300
 """Spans that one transaction makes searchable: a few hundredths of a second."""
@@ -25,8 +27,17 @@ INDEX_CHUNK = 300
 class TraceService:
     """Reading and recording traces. Thread-safe; every call is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, before_read: Callable[[], None] | None = None) -> None:
+        """before_read: called before each read; brings in what is recorded but not stored yet."""
         self._database = database
+        self._before_read = before_read
+
+    @contextmanager
+    def _reading(self) -> Iterator[Lean]:
+        if self._before_read is not None:
+            self._before_read()
+        with self._database.lean() as lean:
+            yield lean
 
     def page(self, filter_text: str = "", *, cursor: str | None = None, limit: int = 100) -> TracePage:
         """Up to ``limit`` (1 to 1,000) traces, newest first, that fit the filter; raises FilterError, InputError."""
@@ -34,14 +45,14 @@ class TraceService:
             raise InputError(f"a page has 1 to 1000 traces, not {limit}")
         below = _read_cursor(cursor)
         conditions, parameters = self._conditions(filter_text)
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             rows = reads.page(lean, conditions, parameters, below, limit + 1)
         shown = tuple(rows[:limit])
         return TracePage(shown, _write_cursor(shown[-1]) if len(rows) > limit else None)
 
     def trace(self, trace_id: str) -> TraceRow:
         """One trace; raises NotFound."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             row = reads.trace(lean, trace_id)
         if row is None:
             raise NotFound(f"there is no trace {trace_id}", title="No such trace")
@@ -49,7 +60,7 @@ class TraceService:
 
     def spans(self, trace_key: int) -> list[SpanRow]:
         """The lean spans of a trace by its key, in no promised order."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             return reads.spans(lean, trace_key)
 
     def tree(self, trace_id: str) -> SpanTree:
@@ -57,12 +68,12 @@ class TraceService:
         from ledger_tui.domain.trace_tree import build_tree
 
         trace_key = self.trace(trace_id).key
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             return build_tree(reads.span_tuples(lean, trace_key))
 
     def payload(self, span_key: int) -> SpanPayloadRow:
         """The texts of a span; raises NotFound."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             row = reads.payload(lean, span_key)
         if row is None:
             raise NotFound("there is no such span", title="No such span")
@@ -70,7 +81,7 @@ class TraceService:
 
     def trace_of_span(self, span_key: int) -> str:
         """The id of the trace that a span belongs to; raises NotFound."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             found = reads.trace_of_span(lean, span_key)
         if found is None:
             raise NotFound("there is no such span", title="No such span")
@@ -78,7 +89,7 @@ class TraceService:
 
     def execution(self, execution_id: str) -> ExecutionRow:
         """One call to a model with all that is kept of it; raises NotFound."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             row = reads.execution(lean, execution_id)
         if row is None:
             raise NotFound(f"there is no execution {execution_id}", title="No such execution")
@@ -86,12 +97,12 @@ class TraceService:
 
     def version_names(self, version_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Prompt name and number of each version id that is known."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             return reads.prompt_names(lean, list(dict.fromkeys(version_ids)))
 
     def stamp(self) -> tuple[Any, ...]:
         """A value that changes whenever a span is added or ends."""
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             return reads.stamp(lean)
 
     def record(self, spans: Sequence[SpanRecord]) -> list[int]:
@@ -109,14 +120,14 @@ class TraceService:
         wanted = parse_filter(filter_text, clock.now_us())
         if wanted.words or wanted.excluded_words:
             self._index_new_texts()
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             return conditions(lean, wanted)
 
     def index_texts(self, limit: int = INDEX_CHUNK) -> int:
         """Make the texts of up to ``limit`` ended spans known to search; how many were. Idle front ends call it."""
         from ledger_tui.store import search_index
 
-        with self._database.lean() as lean:
+        with self._reading() as lean:
             if not search_index.has_pending(lean):
                 return 0
         with self._database.lean_write() as lean:

@@ -209,10 +209,17 @@ def _payload_row(key: int, span: SpanRecord) -> dict[str, Any]:
         "span_key": key,
         "input": span.input,
         "output": span.output,
-        "attributes": json.dumps(span.attributes, ensure_ascii=False, sort_keys=True),
+        "attributes": _attributes(span) or "{}",
         "error": span.error,
         "indexed": False,
     }
+
+
+def _attributes(span: SpanRecord) -> str | None:
+    """The attributes as JSON text, None when there are none."""
+    if span.attributes_json is not None:
+        return span.attributes_json
+    return json.dumps(span.attributes, ensure_ascii=False, sort_keys=True) if span.attributes else None
 
 
 def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
@@ -228,8 +235,8 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
         return False
     span = replace(span, started_us=int(row[0]))
     texts = {name: text for name in ("input", "output", "error") if (text := getattr(span, name)) is not None}
-    if span.attributes:
-        texts["attributes"] = json.dumps(span.attributes, ensure_ascii=False, sort_keys=True)
+    if attributes := _attributes(span):
+        texts["attributes"] = attributes
     if texts:
         changes = ", ".join(f"{name} = :{name}" for name in texts)
         lean.execute(f"UPDATE span_payloads SET {changes} WHERE span_key = :key", {**texts, "key": key})

@@ -1,0 +1,227 @@
+"""From the arguments of a recording call to a record: everything that cannot be true or stored is refused right here.
+
+The common case is a handful of C calls; only what looks unusual is walked through value by value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ledger_tui.domain import clock, money
+from ledger_tui.domain.content import MAX_DEPTH, MAX_KEYS
+from ledger_tui.domain.text import nul_position, repaired
+from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
+from ledger_tui.errors import ContentRefused, InputError
+from ledger_tui.store.telemetry import MAX_COST_NUSD, MAX_ID, MAX_TOKENS
+
+MAX_NAME = 512
+MAX_KIND = 64
+MAX_ATTRIBUTES_BYTES = 200 * 1024
+MAX_VALUE_CHARACTERS = 8 * 1024 * 1024
+"""Of all texts in one structured value; checked before it is copied."""
+STATUS_WORDS = {
+    "ok": "succeeded", "success": "succeeded", "succeeded": "succeeded", "completed": "succeeded",
+    "error": "failed", "failed": "failed", "failure": "failed", "timeout": "failed",
+    "canceled": "canceled", "cancelled": "canceled", "running": "running", "queued": "queued", "pending": "queued",
+}  # fmt: skip
+_LAST_US = 253_402_300_799_000_000
+_SCALARS = (str, int, float, bool, type(None))
+_PLAIN = frozenset(_SCALARS)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+
+def json_bytes(value: Any, what: str) -> tuple[bytes, int]:
+    """``value`` as JSON in UTF-8, and flags; raises ContentRefused for what JSON or the ledger cannot hold."""
+    _weigh(value, what)
+    try:
+        text = _encode(value)
+    except (ValueError, RecursionError) as error:
+        raise ContentRefused(f"{what} cannot be stored: {error}") from error
+    except TypeError as error:
+        raise ContentRefused(
+            f"{what} cannot be stored: {error}", remedy="Use text, numbers, lists and mappings."
+        ) from error
+    if "\\u0000" in text:
+        _refuse_nul(value, what)
+    try:
+        return text.encode(), 0
+    except UnicodeEncodeError:
+        return repaired(text)[0].encode(), FLAG_LOSSY
+
+
+def text_bytes(text: str, what: str, limit: int) -> tuple[bytes, int]:
+    """``text`` in UTF-8, cut at ``limit`` bytes, and flags; raises ContentRefused for a NUL, with its position."""
+    flags = 0
+    if len(text) > limit:
+        text, flags = text[:limit], FLAG_CUT
+    if "\x00" in text:
+        raise _nul(what, text)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data, flags = repaired(text)[0].encode(), flags | FLAG_LOSSY
+    return cut_bytes(data, limit, flags)
+
+
+def payload_bytes(value: Any, what: str, limit: int) -> tuple[bytes | None, int]:
+    """Input or output: text as it is, anything else as JSON; cut at ``limit`` bytes. None stays None."""
+    if value is None:
+        return None, 0
+    if isinstance(value, str):
+        return text_bytes(value, what, limit)
+    data, flags = json_bytes(value, what)
+    return cut_bytes(data, limit, flags)
+
+
+def cut_bytes(data: bytes, limit: int, flags: int) -> tuple[bytes, int]:
+    """``data`` cut at ``limit`` bytes between two characters, and ``flags`` that say so."""
+    if len(data) <= limit:
+        return data, flags
+    return data[:limit].decode(errors="ignore").encode(), flags | FLAG_CUT
+
+
+def attributes_bytes(attributes: Mapping[str, Any]) -> tuple[bytes | None, int]:
+    """Attributes as a JSON object; raises ContentRefused when they are none, or too large."""
+    if not attributes:
+        return None, 0
+    if not isinstance(attributes, dict):
+        if not isinstance(attributes, Mapping):
+            raise ContentRefused(f"attributes are a mapping, not {type(attributes).__name__}")
+        attributes = dict(attributes)
+    data, flags = json_bytes(attributes, "attributes")
+    if len(data) > MAX_ATTRIBUTES_BYTES:
+        raise ContentRefused(f"attributes take {len(data)} bytes, {MAX_ATTRIBUTES_BYTES} are allowed")
+    return data, flags
+
+
+def _weigh(value: Any, what: str) -> None:
+    """Refuse values that are too deep, too many or too long before anything is copied."""
+    level = [value]
+    count = size = depth = 0
+    while level:
+        if depth > MAX_DEPTH:
+            raise ContentRefused(f"{what} is nested deeper than {MAX_DEPTH} levels")
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                size += len(item)
+            elif kind not in _PLAIN:
+                if isinstance(item, dict):
+                    below.extend(item.values())
+                    size += sum(len(key) for key in item if type(key) is str)
+                elif isinstance(item, list | tuple):
+                    below.extend(item)
+                elif isinstance(item, str):
+                    size += len(item)
+        count += len(level)
+        if count > MAX_KEYS:
+            raise ContentRefused(f"{what} has more than {MAX_KEYS} values")
+        if size > MAX_VALUE_CHARACTERS:
+            raise ContentRefused(f"{what} has more than {MAX_VALUE_CHARACTERS} characters")
+        level = below
+        depth += 1
+
+
+def _refuse_nul(value: Any, what: str) -> None:
+    """Raise for the first NUL in ``value`` (a backslash and ``u0000`` written out are no NUL)."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                raise _nul(what, item)
+        elif isinstance(item, dict):
+            stack += item.keys()
+            stack += item.values()
+        elif isinstance(item, list | tuple):
+            stack += item
+
+
+def _nul(what: str, text: str) -> ContentRefused:
+    return ContentRefused(f"{what} holds a NUL character at position {nul_position(text)}", remedy="Remove it.")
+
+
+def checked_id(what: str, value: Any) -> str:
+    """An id of anybody's: 1 to 128 characters without NUL or broken characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID or "\x00" in value:
+        raise InputError(f"a {what} is any text of 1 to {MAX_ID} characters without NUL")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"a {what} holds a broken character at position {error.start}") from error
+    return value
+
+
+def checked_count(what: str, value: Any) -> int | None:
+    """A count of tokens, None when unknown."""
+    if value is None or (type(value) is int and 0 <= value <= MAX_TOKENS):
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) <= MAX_TOKENS:
+        raise InputError(f"{what} of {str(value)[:40]} cannot be true", remedy="Give a whole number, or None.")
+    return int(value)
+
+
+def duration_us(milliseconds: Any) -> int | None:
+    """Whole microseconds of milliseconds, None when unknown."""
+    if milliseconds is None:
+        return None
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float | Decimal):
+        raise InputError(f"a duration of {str(milliseconds)[:40]} is no number of milliseconds")
+    if not math.isfinite(milliseconds) or not 0 <= milliseconds <= _LAST_US // 1000:
+        raise InputError(f"a duration of {str(milliseconds)[:40]} ms cannot be true")
+    return round(milliseconds * 1000)
+
+
+def start_us(started_at: Any, duration: int | None) -> int:
+    """When a span began: as given, else ``duration`` before now."""
+    if started_at is None:
+        began = clock.now_us() - (duration or 0)
+    elif isinstance(started_at, datetime) and started_at.tzinfo is not None:
+        began = clock.to_us(started_at)
+    elif isinstance(started_at, str):
+        return start_us(_parsed(started_at), duration)
+    else:
+        raise InputError("started_at is a datetime with a time zone", remedy="Numbers are not guessed: s, ms or ns?")
+    if not 0 <= began <= began + (duration or 0) <= _LAST_US:
+        raise InputError(f"a start of {began} microseconds since 1970 cannot be true")
+    return began
+
+
+def _parsed(moment: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise InputError(f"started_at {moment[:40]!r} is no ISO 8601 time") from error
+    if found.tzinfo is None:
+        raise InputError(f"started_at {moment[:40]!r} has no time zone")
+    return found
+
+
+def cost_nusd(cost: Any) -> int | None:
+    """Nano-dollars of a cost in USD, None when unknown."""
+    if cost is None:
+        return None
+    if isinstance(cost, bool) or not isinstance(cost, int | float | str | Decimal):
+        raise InputError(f"a cost is an amount in USD, not {type(cost).__name__}")
+    try:
+        nusd = money.to_nusd(Decimal(str(cost)))
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(f"a cost of {str(cost)[:40]} cannot be true") from error
+    if nusd > MAX_COST_NUSD:
+        raise InputError(f"a cost of {str(cost)[:40]} USD cannot be true")
+    return nusd
+
+
+def status_of(word: str) -> str:
+    """The ledger's status for a caller's word; raises InputError for an unknown one."""
+    found = STATUS_WORDS.get(word) if isinstance(word, str) else None
+    if found is None:
+        raise InputError(f"{str(word)[:40]!r} is no status", remedy=f"One of: {', '.join(STATUS_WORDS)}.")
+    return found

@@ -1,0 +1,226 @@
+"""From spool files into the database, each record exactly once.
+
+How far a file has come is committed together with the rows that were read from it, and compared inside the same write
+transaction: a killed drain, two drains of one file or a restored database neither lose a record nor write it twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.values import TERMINAL, SpanRecord, TokenUsage
+from ledger_tui.errors import (
+    DatabaseDamaged,
+    DatabaseForeign,
+    DatabaseFull,
+    DatabaseLocked,
+    DatabaseNewer,
+    DatabaseUnavailable,
+    MigrationFailed,
+    StoreError,
+)
+from ledger_tui.store import spool, spool_marks, spool_record, telemetry
+from ledger_tui.store.spool import Frame, SpoolFile
+
+if TYPE_CHECKING:
+    from ledger_tui.store.database import Database
+    from ledger_tui.store.lean import Lean
+
+log = logging.getLogger("ledger_tui.spool")
+BATCH_BYTES = 512 * 1024
+SLICE = 24
+"""Records worked on before the program's own threads get their turn."""
+LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
+"""Waiting does not end these."""
+_OF_THE_DATABASE = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, *LASTING)
+_KNOWN_PROMPTS = 10_000
+NO_ATTRIBUTES: dict[str, Any] = {}
+
+
+class Price(Protocol):
+    """Says what a finished call cost."""
+
+    def __call__(
+        self, provider: str | None, model: str, tokens: TokenUsage, at_us: int
+    ) -> tuple[str | None, str, int | None]:
+        """Provider and model as the ledger names them, and nano-dollars, None when unknown."""
+
+
+@dataclass
+class Counts:
+    """What this process's drain did."""
+
+    drained: int = 0
+    torn: int = 0
+    """Records that a killed program had begun to write; their calls never returned."""
+    put_aside: int = 0
+    """Stretches that could not be stored and lie beside the spool as ``.bad`` files."""
+    adopted: int = 0
+    """Files taken over from programs that are gone."""
+
+
+class _Item(NamedTuple):
+    frame: Frame
+    record: SpanRecord | None
+
+
+class Drain:
+    """Moves batches. One thread at a time."""
+
+    def __init__(self, database: Database, device: str, price: Price, pause: Callable[[], None]) -> None:
+        """pause: called between slices, so that a busy program's threads are not held up."""
+        self.counts = Counts()
+        self._database = database
+        self._device = device
+        self._price = price
+        self._pause = pause
+        self._prompts: set[str] = set()
+
+    def begin(self, file: SpoolFile) -> None:
+        """Ask how far a file of another program has come already."""
+        with self._database.lean() as lean:
+            file.done = spool_marks.done_bytes(lean, file.name)
+
+    def move(self, file: SpoolFile, upto: int) -> None:
+        """Bring one batch of ``file`` into the database, not beyond byte ``upto``; raises StoreError, then nothing moved."""
+        start = file.done
+        frames, torn = self._frames(file, start, upto)
+        if torn and not file.orphan:
+            frames, torn = [*frames, Frame(frames[-1].stop if frames else start, upto, None)], False
+        items = []
+        for number, found in enumerate(frames, 1):
+            items.append(_Item(found, self._record(found)))
+            if number % SLICE == 0:
+                self._pause()
+        if items:
+            self._store(file, start, items)
+        if torn and file.done == (items[-1].frame.stop if items else start):
+            self.counts.torn += 1
+            file.end = file.done
+
+    def remove(self, file: SpoolFile) -> None:
+        """Delete a file that is in the database as a whole, and its mark after it."""
+        file.remove()
+        if file.done:
+            with self._database.lean_write() as lean:
+                spool_marks.forget(lean, [file.name])
+
+    def sweep(self, existing: Callable[[], Sequence[str]]) -> None:
+        """Drop this device's marks of files that are gone (a program was killed between removing and forgetting)."""
+        with self._database.lean() as lean:
+            marked = spool_marks.of_device(lean, self._device)
+        if set(marked) - set(existing()):
+            with self._database.lean_write() as lean:
+                marked = spool_marks.of_device(lean, self._device)
+                spool_marks.forget(lean, sorted(set(marked) - set(existing())))
+
+    def _frames(self, file: SpoolFile, start: int, upto: int) -> tuple[list[Frame], bool]:
+        """The frames of the next batch, and whether the file ends in a torn one after them."""
+        frames, torn = spool.read_frames(
+            file.read(start, min(BATCH_BYTES, upto - start)), start, whole=start + BATCH_BYTES >= upto
+        )
+        if frames or torn:
+            return frames, torn
+        # A record larger than a batch.
+        size = 2 * spool.MAX_BODY
+        return spool.read_frames(file.read(start, min(size, upto - start)), start, whole=start + size >= upto)
+
+    def _record(self, frame: Frame) -> SpanRecord | None:
+        if frame.body is None:
+            return None
+        try:
+            return telemetry.check_span(self._span(frame.body))
+        except Exception as error:  # Whatever a record holds, the records after it go on.
+            log.warning("a record cannot be read: %s", type(error).__name__)
+            return None
+
+    def _span(self, body: bytes) -> SpanRecord:
+        values, given, made, attributes = spool_record.decode(body)
+        (
+            trace_id, span_id, parent, name, kind, status, started_us, duration_us, provider, model, *counts, cost,
+            agent, environment, session, user, error_type, error, flags, prompt, prompt_id, version_id, execution_id,
+        ) = values  # fmt: skip
+        tokens = TokenUsage(*counts)
+        unpriced = False
+        if model is not None and status in TERMINAL:
+            provider, model, known = self._price(provider, model, tokens, started_us)
+            cost = known if cost is None else cost
+            unpriced = cost is None and (status == "succeeded" or tokens.total is not None)
+        return SpanRecord(
+            trace_id, span_id, name, kind, status, started_us, duration_us, parent, provider, model,
+            prompt_id or (ids.prompt_id(prompt) if prompt else None), version_id, execution_id, tokens, cost, unpriced,
+            agent, environment or "", session, user, error_type, error, given, made, NO_ATTRIBUTES, flags or 0, attributes,
+        )  # fmt: skip
+
+    def _store(self, file: SpoolFile, start: int, items: list[_Item]) -> None:
+        for item in items:
+            if item.record is None:
+                self._put_aside(file, item.frame)
+        try:
+            self._commit(file, start, items)
+        except _OF_THE_DATABASE:
+            raise
+        except Exception:
+            self._store_singly(file, items)
+
+    def _store_singly(self, file: SpoolFile, items: list[_Item]) -> None:
+        """Find out which record the database refuses, and leave only that one out."""
+        for item in items:
+            try:
+                self._commit(file, item.frame.start, [item])
+            except _OF_THE_DATABASE:
+                raise
+            except Exception as error:
+                log.warning("a record cannot be stored: %s", type(error).__name__)
+                self._put_aside(file, item.frame)
+                # Were it the database that is at fault, this would fail as well.
+                self._commit(file, item.frame.start, [_Item(item.frame, None)])
+
+    def _commit(self, file: SpoolFile, start: int, items: list[_Item]) -> None:
+        """Write the records and how far the file has come with them, all or nothing."""
+        stop = items[-1].frame.stop
+        records = [item.record for item in items if item.record is not None]
+        with self._database.lean_write() as lean:
+            done = spool_marks.done_bytes(lean, file.name)
+            if done == start:
+                for first in range(0, len(records), SLICE):
+                    telemetry.write_spans(lean, self._with_prompts(lean, records[first : first + SLICE]))
+                    self._pause()
+                spool_marks.advance(lean, file.name, self._device, stop, clock.now_us())
+        if done != start:
+            # Another process drained it meanwhile, or the database is an older copy.
+            file.done = done
+            return
+        file.done = stop
+        self.counts.drained += len(records)
+        self.counts.put_aside += len(items) - len(records)
+
+    def _with_prompts(self, lean: Lean, records: list[SpanRecord]) -> list[SpanRecord]:
+        """The records, without the ids of prompts that the ledger does not know."""
+        return [
+            record
+            if record.prompt_id is None or self._is_prompt(lean, record.prompt_id)
+            else replace(record, prompt_id=None)
+            for record in records
+        ]
+
+    def _is_prompt(self, lean: Lean, prompt_id: str) -> bool:
+        if prompt_id in self._prompts:
+            return True
+        if not telemetry.is_prompt(lean, prompt_id):
+            return False
+        if len(self._prompts) >= _KNOWN_PROMPTS:
+            self._prompts.clear()
+        self._prompts.add(prompt_id)
+        return True
+
+    def _put_aside(self, file: SpoolFile, frame: Frame) -> None:
+        try:
+            path = spool.put_aside(file, frame)
+        except OSError as error:
+            raise StoreError(f"a record that cannot be stored cannot be put aside either ({error})") from error
+        log.warning("put aside what could not be stored: %s", path)

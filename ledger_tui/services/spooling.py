@@ -1,0 +1,346 @@
+"""The spool of one program: appends at once, and a thread that moves what was appended into the database.
+
+Nothing that an append does waits for the database. The thread starts with the first record, ends with the program, and
+also takes over what programs that are gone have left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypedDict
+
+from ledger_tui.errors import DatabaseLocked, LedgerError, StoreError
+from ledger_tui.services.spool_drain import LASTING, Drain, Price
+from ledger_tui.store import spool
+from ledger_tui.store.spool import SpoolFile, SpoolWriter
+
+if TYPE_CHECKING:
+    from ledger_tui.paths import Paths
+    from ledger_tui.store.database import Database
+
+log = logging.getLogger("ledger_tui.spool")
+GATHER_S = 0.05
+"""How long records gather before they are moved together."""
+LOOK_S = 2.0
+"""Seconds between looks for what other programs have left."""
+FLUSH_S = 30.0
+EXIT_S = 10.0
+_BREATH_S = 0.0002
+_GAP = 0.15
+"""The part of the time of a long drain in which other writers find the database free."""
+_FORK_WAIT_S = 2.0
+
+
+class SpoolState(TypedDict):
+    """How the recording of this process stands; counts are of this process."""
+
+    written: int
+    drained: int
+    pending_bytes: int
+    waits: int
+    """Calls that waited because the spool was full."""
+    refused: int
+    """Calls that raised because a span could not be recorded."""
+    torn: int
+    put_aside: int
+    adopted: int
+    last_error: str | None
+    """Why moving records does not get on, None when it does."""
+
+
+class Spooler:
+    """Records in, rows out. Thread-safe; a child process after fork() starts with a spool and a thread of its own."""
+
+    def __init__(self, database: Database, paths: Paths, *, device: str, limit_bytes: int, price: Price) -> None:
+        """limit_bytes: of all spool files for this database together; at it ``append`` waits."""
+        self._database = database
+        self.folder = spool.folder_of(database.path, database.label, paths)
+        self._drain = Drain(database, device, price, self._breathe)
+        self._writer = SpoolWriter(self.folder, limit_bytes, self._wait_for_room)
+        self._begin()
+        _live.add(self)
+
+    def _begin(self) -> None:
+        self._adopted: list[SpoolFile] = []
+        self._turn = threading.Lock()
+        self._starting = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asleep = False
+        self._stop = False
+        self._went_round = threading.Event()
+        self._prepared = False
+        self._last_error: LedgerError | None = None
+        self._seen = 0
+        self._waits = 0
+        self._swept = False
+
+    def append(self, body: bytes) -> None:
+        """Record ``body``: when this returns, it outlives the process. Raises StoreError when the disk takes nothing."""
+        self._writer.append(spool.frame(body))
+        if self._asleep:
+            self._asleep = False
+            self._wake.set()
+        elif self._thread is None:
+            self.start()
+
+    def start(self) -> None:
+        """Start the thread if it does not run."""
+        with self._starting:
+            if self._thread is not None:
+                return
+            self._stop = False
+            thread = threading.Thread(target=self._run, name="ledger-spool", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # The interpreter is ending; the next program drains the file.
+            self._thread = thread
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything recorded before is in the database, also what ended programs left.
+
+        False when that took longer than ``timeout_s`` (None: 30 seconds) because others hold the database; raises
+        StoreError when the database cannot be written for another reason.
+        """
+        until = time.monotonic() + (FLUSH_S if timeout_s is None else timeout_s)
+        while True:
+            error: LedgerError | None = None
+            try:
+                if self._work(until):
+                    return True
+            except LASTING:
+                raise
+            except StoreError as found:
+                error = found
+            if time.monotonic() >= until:
+                if error is None or isinstance(error, DatabaseLocked):
+                    return False
+                raise error
+            time.sleep(0.02)
+
+    def behind(self) -> bool:
+        """Whether this process has recorded something that is not in the database yet."""
+        return any(file.done < file.end for file in self._writer.files)
+
+    def adopt(self, patience_s: float) -> None:
+        """Let the thread take over what ended programs left; wait for its first round, but not longer than that."""
+        mine = {file.name for file in self._writer.files}
+        if set(spool.names(self.folder)) - mine:
+            self.start()
+            self._wake.set()
+            self._went_round.wait(patience_s)
+
+    def state(self) -> SpoolState:
+        """Counts, and what is wrong if anything is."""
+        counts, writer = self._drain.counts, self._writer
+        return {
+            "written": writer.count,
+            "drained": counts.drained,
+            "pending_bytes": sum(file.end - file.done for file in writer.files),
+            "waits": self._waits,
+            "refused": writer.refused,
+            "torn": counts.torn,
+            "put_aside": counts.put_aside,
+            "adopted": counts.adopted,
+            "last_error": None if self._last_error is None else str(self._last_error),
+        }
+
+    def close(self, timeout_s: float = EXIT_S) -> None:
+        """Drain, remove the emptied files and end the thread; what does not get through waits for the next program."""
+        self._writer.finish()
+        try:
+            self.flush(timeout_s)
+        except StoreError as error:
+            self._last_error = error
+        self._end_thread()
+        left = sum(file.end - file.done for file in self._writer.files)
+        if left:
+            log.warning("%s bytes of recorded spans wait in %s for the next program", left, self.folder)
+        self._let_files_go()
+
+    def let_go(self) -> None:
+        """Ask the thread to drain what is there and to end; does not wait."""
+        self._stop = True
+        self._wake.set()
+
+    def _end_thread(self) -> None:
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        self.let_go()
+        thread.join(EXIT_S)
+
+    def _let_files_go(self) -> None:
+        if self._turn.acquire(timeout=1.0):
+            try:
+                self._writer.abandon()
+                for file in self._adopted:
+                    file.close()
+                self._adopted.clear()
+            finally:
+                self._turn.release()
+
+    def _run(self) -> None:
+        """The thread: sleep until something is recorded, let a little gather, move all of it."""
+        patience = 0.0
+        try:
+            while True:
+                if self.behind() and not self._stop:
+                    time.sleep(GATHER_S)
+                patience = 0.0 if self._try_work() else min(1.0, patience * 2 + 0.05)
+                self._went_round.set()
+                if self._stop:
+                    break
+                self._asleep = True
+                if patience or not self.behind():
+                    self._wake.wait(patience or LOOK_S)
+                self._asleep = False
+                self._wake.clear()
+        finally:
+            self._asleep = False
+            self._thread = None
+
+    def _try_work(self) -> bool:
+        try:
+            self._work(float("inf"))
+        except StoreError as error:
+            if type(error) is not type(self._last_error):
+                log.warning("recorded spans wait on disk: %s", error)
+            self._last_error = error
+            return False
+        except Exception:
+            log.exception("recorded spans wait on disk")
+            return False
+        self._last_error = None
+        return True
+
+    def _work(self, until: float) -> bool:
+        """Move what is recorded by now; False when ``until`` came first. Raises StoreError."""
+        with self._my_turn(until) as mine:
+            if not mine:
+                return False
+            self._look_for_orphans()
+            files = [*self._adopted, *self._writer.files]
+        return all(self._move_all(file, until) for file in files)
+
+    def _move_all(self, file: SpoolFile, until: float) -> bool:
+        final, upto = file.final, file.end
+        while time.monotonic() < until:
+            started = time.monotonic()
+            with self._my_turn(until) as mine:
+                if not mine:
+                    return False
+                if file.descriptor < 0:
+                    return True
+                if file.done < upto:
+                    self._prepare()
+                    self._drain.move(file, upto)
+                upto = min(upto, file.end)
+                if file.done >= upto:
+                    if final:
+                        self._remove(file)
+                    return True
+            time.sleep(_GAP * (time.monotonic() - started))
+        return False
+
+    @contextlib.contextmanager
+    def _my_turn(self, until: float) -> Iterator[bool]:
+        left = until - time.monotonic()
+        mine = self._turn.acquire(timeout=max(0.0, min(left, 3600.0)))
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._turn.release()
+
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
+        self._database.prepare()
+        self._prepared = True
+
+    def _look_for_orphans(self) -> None:
+        found = spool.orphans(self.folder)
+        if found:
+            self._prepare()
+            for file in found:
+                self._drain.begin(file)
+            self._drain.counts.adopted += len(found)
+            self._adopted += found
+        if self._prepared and not self._swept:
+            self._swept = True
+            self._drain.sweep(lambda: spool.names(self.folder))
+
+    def _remove(self, file: SpoolFile) -> None:
+        if file in self._adopted:
+            self._adopted.remove(file)
+        else:
+            self._writer.forget(file)
+        self._drain.remove(file)
+
+    def _breathe(self) -> None:
+        """Leave the interpreter to the program's threads for a moment if they are recording."""
+        if self._writer.count != self._seen:
+            self._seen = self._writer.count
+            time.sleep(_BREATH_S)
+
+    def _wait_for_room(self, looks: int) -> None:
+        error = self._last_error
+        if isinstance(error, LASTING):
+            raise error
+        if looks == 0:
+            self._waits += 1
+            self.start()
+            self._wake.set()
+        if looks % 100 == 0:
+            why = f" ({error})" if error else ""
+            log.warning("the spool %s is full, recording waits for the database%s", self.folder, why)
+
+    def _after_fork(self) -> None:
+        """In a child: the parent's files, thread and locks are not ours."""
+        self._writer.abandon()
+        for file in self._adopted:
+            file.close()
+        self._writer.count = self._writer.refused = 0
+        self._drain.counts = type(self._drain.counts)()
+        self._begin()
+
+
+_live: weakref.WeakSet[Spooler] = weakref.WeakSet()
+_held: list[threading.Lock] = []
+
+
+def _before_fork() -> None:
+    """Let a batch end first, so that the child does not inherit a half-done one."""
+    until = time.monotonic() + _FORK_WAIT_S
+    for one in list(_live):
+        if one._turn.acquire(timeout=max(0.0, until - time.monotonic())):
+            _held.append(one._turn)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for one in list(_live):
+        one._after_fork()
+
+
+def close_all() -> None:
+    """Close every spooler of this process."""
+    for one in list(_live):
+        one.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
