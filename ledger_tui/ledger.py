@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from ledger_tui.services.code_sources import CodeRegistry
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
+    from ledger_tui.services.drift import DriftService
     from ledger_tui.services.models import ModelService
+    from ledger_tui.services.prompt_folder import PromptFolderService
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
@@ -179,6 +181,20 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
         return CodePromptService(
             self.database, author=self.author, device=self.device, code_registry=self._code_registry
         )
+
+    @cached_property
+    def drift(self) -> DriftService:
+        """Whether code and ledger agree."""
+        from ledger_tui.services.drift import DriftService
+
+        return DriftService(self.database)
+
+    @cached_property
+    def folders(self) -> PromptFolderService:
+        """Prompts as files."""
+        from ledger_tui.services.prompt_folder import PromptFolderService
+
+        return PromptFolderService(self.database, author=self.author, device=self.device)
 
     @cached_property
     def analytics(self) -> AnalyticsService:

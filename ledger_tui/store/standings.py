@@ -103,3 +103,12 @@ def _chunks(values: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     for start in range(0, len(values), _CHUNK):
         parameters = {f"v{n}": value for n, value in enumerate(values[start : start + _CHUNK])}
         yield ", ".join(f":{name}" for name in parameters), parameters
+
+
+def active_contents(lean: Lean) -> dict[str, str]:
+    """Canonical content of the active version of every prompt that is not archived, by prompt id."""
+    rows = lean.fetch(
+        "SELECT s.prompt_id, v.content FROM prompt_states s JOIN prompt_versions v ON v.id = s.active_version_id "
+        "WHERE NOT s.archived"
+    )
+    return dict(rows)
