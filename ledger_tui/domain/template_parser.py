@@ -20,6 +20,7 @@ from ledger_tui.domain.template import MAX_NESTING, MAX_NODES, VariableUse
 from ledger_tui.domain.template_scope import open_names
 from ledger_tui.errors import TemplateError, TemplateRefused, TemplateTooExpensive
 
+_CLOSING = {"{{": "}}", "{%": "%}"}
 _TAGS = (
     "block",
     "call",
@@ -170,6 +171,8 @@ def read(jinja: Environment, source: str) -> Reading:
 
 
 def _syntax_fault(places: _Places, parser: _PlacingParser | None, error: TemplateSyntaxError) -> Fault:
+    if unclosed := _unclosed(places):
+        return unclosed
     message = re.sub(r" at \d+$", "", (error.message or "syntax error").rstrip("."))
     unknown = re.match(r"Encountered unknown tag '(\w+)'", message)
     if unknown:
@@ -183,6 +186,15 @@ def _syntax_fault(places: _Places, parser: _PlacingParser | None, error: Templat
         if isinstance(token, PlacedToken) and places.place(token.start)[0] == error.lineno:
             return places.fault(token, message)
     return places.fault_on_line(error.lineno, message)
+
+
+def _unclosed(places: _Places) -> Fault | None:
+    """The last opening delimiter, when nothing closes it: what a person is typing most of the time."""
+    start, opening = max((places.text.rfind(opening), opening) for opening in _CLOSING)
+    if start < 0 or _CLOSING[opening] in places.text[start:]:
+        return None
+    line, column = places.place(start)
+    return Fault(line, column, column + 2, f"this {opening} is not closed; {_CLOSING[opening]} is missing")
 
 
 def _size_fault(places: _Places, tree: nodes.Template) -> Fault | None:

@@ -136,6 +136,8 @@ def test_only_open_names_are_variables(source: str, names: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
+        ("Hello {{ a }} in\n {{ b", (2, 2, 4, "this {{ is not closed; }} is missing")),
+        ("{% if a", (1, 1, 3, "this {% is not closed; %} is missing")),
         ("ok\n  {{ a + }}", (2, 10, 12, "unexpected 'end of print statement'")),
         ("{{ a ? }}", (1, 6, 7, "unexpected char '?'")),
         ("a\n{% fro x in y %}", (2, 4, 7, "Encountered unknown tag 'fro', did you mean 'for'?")),
