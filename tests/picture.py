@@ -11,6 +11,7 @@ from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.services import demo
 from ledger_tui.ui.app import LedgerApp
+
 from tests.ui.conftest import settle, until
 
 FILE = Path(__file__).parent.parent / "docs" / "workstation.svg"
