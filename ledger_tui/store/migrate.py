@@ -7,6 +7,7 @@ copy, a quick check, a verified copy, then one BEGIN IMMEDIATE for all steps, an
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "migrate.lock"
 SCRIPTS = Path(__file__).parent / "migrations"
+# Its context is one for the whole process, also for databases that have nothing to do with each other.
+_alembic = threading.Lock()
 
 
 def migrate(database: Database) -> None:
     """Bring ``database`` to this release's schema; two processes at once do it once."""
-    if database.path:
-        _migrate_sqlite(database, database.path)
-    else:
-        _migrate_postgres(database)
+    with _alembic:
+        if database.path:
+            _migrate_sqlite(database, database.path)
+        else:
+            _migrate_postgres(database)
 
 
 def config(connection: Connection) -> Config:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -309,3 +310,11 @@ def test_foreign_tables_on_postgres(statements: list[str], postgres_url: str, pa
         with pytest.raises(DatabaseForeign):
             database.prepare()
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'prompts'").fetchone() == (0,)
+
+
+def test_threads_make_ledgers_of_their_own(tmp_path: Path) -> None:
+    """Threads of one program that make different ledgers at the same time do not get in each other's way."""
+    made = [Database(tmp_path / f"{n}.db", Paths(tmp_path / str(n), tmp_path / "c")) for n in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda database: database.prepare(), made))
+    assert {database.state() for database in made} == {"ready"}
