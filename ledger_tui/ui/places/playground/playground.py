@@ -94,12 +94,10 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
 
     # Something to run
 
-    def _came_back(self, arrival: Arrival | None) -> None:
-        if arrival is not None and not self._arrived:
+    def _came_back(self, arrival: Arrival) -> None:
+        untouched = self.editor.messages == self.session.content.messages
+        if untouched and not self._arrived:
             self.take_arrival(arrival)
-        elif not self._arrived:
-            self._show_tab(1)
-            self.editor.focus_first()
 
     def open_playground(self, subject: PlaygroundSubject) -> None:
         """Run this from now on."""

@@ -88,8 +88,8 @@ def arrive_at(ledger: PromptLedger, name: str) -> Arrival:
     return arrive(ledger, PlaygroundSubject(content, name, version.id))
 
 
-def come_back(ledger: PromptLedger) -> Arrival | None:
-    """The last visit, None when there was none or when it cannot be read."""
+def come_back(ledger: PromptLedger) -> Arrival:
+    """The last visit; an empty text and the default model when there was none or when it cannot be read."""
     for draft in ledger.drafts.all():
         if draft.key.startswith(DRAFT):
             try:
@@ -101,7 +101,8 @@ def come_back(ledger: PromptLedger) -> Arrival | None:
             except (LedgerError, KeyError, TypeError, ValueError):
                 continue
             return Arrival(session, messages, from_set(draft.content.get("values", {})), columns)
-    return None
+    blank = Session()
+    return Arrival(blank, blank.content.messages, {}, ((ledger.settings.default_model or "offline", {}),))
 
 
 def _session(ledger: PromptLedger, subject: PlaygroundSubject) -> Session:
