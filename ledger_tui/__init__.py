@@ -31,10 +31,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ledger_tui.ledger import PromptLedger
+    from ledger_tui.ledger import PromptLedger, observe
 
 __version__ = "0.1.0"
-__all__ = ["PromptLedger", "__version__"]
+__all__ = ["PromptLedger", "__version__", "observe"]
 
 
 def __getattr__(name: str) -> Any:
@@ -42,4 +42,8 @@ def __getattr__(name: str) -> Any:
         from ledger_tui.ledger import PromptLedger
 
         return PromptLedger
+    if name == "observe":
+        from ledger_tui.ledger import observe
+
+        return observe
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

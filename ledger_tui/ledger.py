@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import weakref
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from ledger_tui.sdk.prompting import Prompting
 from ledger_tui.sdk.recording import Recording
 from ledger_tui.sdk.reports import Reports
 from ledger_tui.sdk.running import Running
+from ledger_tui.sdk.spanning import Spanning
 from ledger_tui.store.database import Database
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.drift import DriftService
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.prompt_folder import PromptFolderService
+    from ledger_tui.services.redaction import RedactionRule
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
@@ -37,8 +41,11 @@ if TYPE_CHECKING:
 
 Mode = Literal["full", "tracking_only"]
 
+_latest: weakref.ref[PromptLedger] | None = None
+_own: PromptLedger | None = None
 
-class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
+
+class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning):
     """One workspace. Cheap to make: nothing is opened before it is needed.
 
     database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
@@ -46,6 +53,8 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
     mode: with ``tracking_only``, ``execute`` and ``render`` take the texts that the code has. code_registry: where those
     are: a function from name to template, a class, a module, a mapping, or the path of a folder of files.
     Raises InputError for another mode.
+    redact: what is hidden before a span is written: names ("keys", "emails", "cards", "iban", "phones"), compiled
+    patterns, and functions ``(kind, field, text) -> text``.
     """
 
     def __init__(
@@ -57,7 +66,10 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
         settings: Settings | None = None,
         mode: Mode = "full",
         code_registry: CodeRegistry | None = None,
+        redact: Sequence[RedactionRule] = (),
     ) -> None:
+        global _latest
+        self._redact = tuple(redact)
         if mode not in ("full", "tracking_only"):
             raise InputError(f"{mode!r} is not a mode", remedy="Modes are full and tracking_only.")
         self.is_tracking = mode == "tracking_only"
@@ -67,6 +79,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
         self._given_environment = environment
         target = database_url or os.environ.get("LEDGER_DATABASE_URL") or self.paths.database
         self.database = Database(target, self.paths)
+        _latest = weakref.ref(self)
 
     @cached_property
     def _loaded_settings(self) -> tuple[Settings, list[Any]]:
@@ -211,10 +224,15 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
         return CareService(self.database, self.paths)
 
     def close(self) -> None:
-        """Write what waits, end the helper process and close connections; a second call does nothing.
+        """Write what waits, end the helper processes and close connections; a second call does nothing.
 
         Spans that cannot be brought into the database now are kept for the next program.
         """
+        global _latest
+        if _latest is not None and _latest() is self:
+            _latest = None
+        if "tracer" in self.__dict__:
+            self.tracer.door.close()
         self._stop_recording()
         if "templates" in self.__dict__:
             self.templates.close()
@@ -230,6 +248,28 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports):
 
     def __repr__(self) -> str:
         return f"PromptLedger({self.database.label!r})"
+
+
+def default_ledger() -> PromptLedger:
+    """The ledger that the running code is inside of, else the one made last, else one of the default workspace."""
+    global _own
+    from ledger_tui.sdk.context import innermost
+
+    here = innermost()
+    if here is not None and isinstance(here.ledger, PromptLedger):
+        return here.ledger
+    latest = _latest() if _latest is not None else None
+    if latest is None:
+        latest = _own = PromptLedger()
+    return latest
+
+
+def observe(function: Any = None, /, **options: Any) -> Any:
+    """``PromptLedger.observe`` of the ledger that is the default one when the function is called."""
+    from ledger_tui.sdk.observing import Observer
+
+    observer = Observer(lambda: default_ledger().tracer, **options)
+    return observer if function is None else observer(function)
 
 
 @lru_cache(maxsize=8)

@@ -347,7 +347,7 @@ class Span:
             "input": as_text(clean("input", self._input)),
             "output": as_text(clean("output", self._output)),
         }
-        attributes = {name: clean(f"attributes.{name}", value) for name, value in self._attributes.items()}
+        attributes = self._door.clean_attributes(kind, self._attributes, withheld) if self._attributes else {}
         if withheld:
             attributes["withheld"] = withheld
         return SpanRecord(

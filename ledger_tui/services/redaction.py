@@ -88,6 +88,10 @@ class Redactor:
         except ValueError:
             return kept
 
+    def plain(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """Plain JSON after the named patterns, before hooks and own patterns."""
+        return dict(redact_tree(attributes, self._plain))
+
     def close(self) -> None:
         """End the helper process of the patterns."""
         helper, self._helper = self._helper, None

@@ -1,0 +1,81 @@
+"""The one way in which spans of code go out: redacted first, then one append to the program's spool.
+
+Nothing here raises: what cannot be recorded is counted, and said once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.errors import LedgerError
+from ledger_tui.services.redaction import Redactor, Withheld
+from ledger_tui.store import spool_record
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.values import SpanRecord
+    from ledger_tui.sdk.recorder import Recorder
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+class Door:
+    """``record`` keeps a span: when it returns, the span outlives the process. ``lost`` counts what could not be kept."""
+
+    def __init__(self, recorder: Callable[[], Recorder], redactor: Redactor) -> None:
+        self._recorder = recorder
+        self.redactor = redactor
+        self.lost = 0
+        self._warned = False
+
+    def record(self, span: SpanRecord) -> None:
+        """Append a span whose fields are redacted. A running one is ended by a later one of the same ids."""
+        try:
+            recorder = self._recorder()
+            given = None if span.input is None else span.input.encode()
+            made = None if span.output is None else span.output.encode()
+            noted = _encode(span.attributes).encode() if span.attributes else None
+            tokens = span.tokens
+            head = [
+                span.trace_id, span.span_id, span.parent_span_id, span.name, span.kind, span.status, span.started_us,
+                span.duration_us, span.provider, span.model, tokens.input, tokens.cache_read, tokens.cache_write,
+                tokens.output, tokens.reasoning, span.cost_nusd, span.agent_id, span.environment, span.session_id,
+                span.user_identifier, span.error_type, span.error, span.flags, None, span.prompt_id, span.version_id,
+                span.execution_id,
+            ]  # fmt: skip
+            recorder.spooler.append(spool_record.encode(_encode(head).encode(), given, made, noted))
+        except Exception as error:
+            self.lose(error)
+
+    def clean(self, kind: str, field: str, value: Any, withheld: dict[str, str]) -> Any:
+        """Plain JSON as it may be written; None when it is withheld, and then the reason is put into ``withheld``."""
+        if value is None:
+            return None
+        try:
+            return self.redactor.value(kind, field, value)
+        except Withheld as reason:
+            withheld[field] = str(reason)
+        except Exception as error:
+            withheld[field] = f"redaction failed: {type(error).__name__}"
+        return None
+
+    def clean_attributes(self, kind: str, attributes: dict[str, Any], withheld: dict[str, str]) -> dict[str, Any]:
+        """``clean`` for attributes: names and values that have secret names too, and each on its own for hooks."""
+        cleaned = self.redactor.plain(attributes)
+        if not self.redactor.asks_others:
+            return cleaned
+        return {name: self.clean(kind, f"attributes.{name}", value, withheld) for name, value in cleaned.items()}
+
+    def lose(self, error: BaseException) -> None:
+        """Count a span that could not be kept, and warn the first time."""
+        self.lost += 1
+        if not self._warned:
+            self._warned = True
+            why = str(error) if isinstance(error, LedgerError) else type(error).__name__
+            logging.getLogger("ledger_tui").warning("a span could not be recorded (%s); more are only counted", why)
+
+    def close(self) -> None:
+        """End the redactor's helpers."""
+        self.redactor.close()
