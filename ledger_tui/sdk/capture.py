@@ -32,7 +32,18 @@ STATUS_WORDS = {
 _LAST_US = 253_402_300_799_000_000
 _SCALARS = (str, int, float, bool, type(None))
 _PLAIN = frozenset(_SCALARS)
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+
+def _placeholder(value: Any) -> str:
+    """``...`` stands for what an example leaves out; nothing else becomes text by itself."""
+    if value is ...:
+        return "..."
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_placeholder
+).encode
 
 
 def json_bytes(value: Any, what: str) -> tuple[bytes, int]:
