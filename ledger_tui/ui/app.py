@@ -192,6 +192,10 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         """Show a trace, at a span when given, in Traces."""
         self.call_later(self._visit, "traces", "open_trace", trace_id, span_key)
 
+    def open_traces(self, filter_text: str) -> None:
+        """Show the traces that fit a filter, in Traces."""
+        self.call_later(self._visit, "traces", "filter_by", filter_text)
+
     async def _visit(self, mode: str, method: str, *arguments: Any) -> None:
         await self.switch_mode(mode)
         getattr(self._screen_stacks[mode][0], method)(*arguments)

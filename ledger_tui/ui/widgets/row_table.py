@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.text import Text
+from textual import events
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from ledger_tui.domain.text import one_line
@@ -31,8 +33,10 @@ class RowTable(DataTable[Text]):
     }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None, one_click: bool = False) -> None:
+        """``one_click``: every click chooses its row; else a click on the row of the cursor does."""
         super().__init__(id=id, classes=classes, cursor_type="row", show_row_labels=False, cell_padding=1)
+        self.one_click = one_click
         self._titles: tuple[str, ...] = ()
 
     def fill(self, titles: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]) -> None:
@@ -50,6 +54,12 @@ class RowTable(DataTable[Text]):
         keys = [str(key.value) for key in self.rows]
         if before in keys:
             self.move_cursor(row=keys.index(before), scroll=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """The column does not matter for a row: the table chooses when the cursor is on the clicked cell already."""
+        row, column = event.style.meta.get("row", -1), event.style.meta.get("column", -1)
+        if row >= 0 and column >= 0 and (self.one_click or row == self.cursor_row):
+            self.cursor_coordinate = Coordinate(row, column)
 
     def _cell(self, title: str, cell: Cell) -> Text:
         words, style = cell if isinstance(cell, tuple) else (cell, "")

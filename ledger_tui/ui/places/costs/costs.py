@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from ledger_tui.domain import money
+from ledger_tui.domain import clock, money
+from ledger_tui.domain.filter_fields import quoted
+from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import CostRow
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.place import Place
@@ -20,6 +23,10 @@ from ledger_tui.ui.widgets.row_table import Cell, RowTable
 
 PERIODS = (7, 30, 90)
 FIGURES = (">calls", ">failed", ">tokens in/out", ">cost", ">unpriced")
+NARROW_FIGURES = (">calls", ">failed", ">in/out", ">cost", ">unpriced")
+_NARROW = 74
+"""A table that is narrower says less in its headings and shortens the names of models."""
+_SHORTEST_NAME = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,29 @@ def figures(row: CostRow) -> list[Cell]:
     ]
 
 
+def day_filter(key: tuple[str, ...]) -> str:
+    """The filter for the traces of a day."""
+    day = date.fromisoformat(key[0])
+    return f"since:{day} until:{day + timedelta(days=1)}"
+
+
+def model_filter(key: tuple[str, ...], days: int) -> str:
+    """The filter for the traces that called a model (provider, model) in the last ``days`` days."""
+    first = clock.now().date() - timedelta(days=days - 1)
+    provider, model = key
+    return " ".join(
+        [f"model:{quoted(model)}"] * bool(model)
+        + [f"provider:{quoted(provider)}"] * bool(provider)
+        + [f"since:{first}"]
+    )
+
+
 class CostsPlace(Place):
     """Two tables over one period.
 
     | Key(s) | Description |
     | :- | :- |
+    | enter | Open the traces behind the row. |
     | [ and ] | A shorter and a longer period. |
     | r | Read the sums again. |
     """
@@ -74,6 +99,8 @@ class CostsPlace(Place):
 
     A call whose model has no known price is **unpriced**: it is counted under *unpriced* and never as $0, so a sum
     with unpriced calls is the least that was spent. Failed calls that were charged count too.
+
+    `enter`, or a click, on a day or a model opens the traces behind it.
     """
     BINDINGS = [
         Binding("left_square_bracket", "period(-1)", "Shorter", id="costs.shorter", tooltip="Look at a shorter period"),
@@ -95,10 +122,10 @@ class CostsPlace(Place):
         with Container(id="costs-tables"):
             with Vertical(classes="pane", id="by-day") as pane:
                 pane.border_title = "By day"
-                yield RowTable(id="day-table")
+                yield RowTable(id="day-table", one_click=True)
             with Vertical(classes="pane", id="by-model") as pane:
                 pane.border_title = "By model"
-                yield RowTable(id="model-table")
+                yield RowTable(id="model-table", one_click=True)
         yield Static(
             Content.assemble(
                 "No call to a model in this period.\n\n",
@@ -156,14 +183,40 @@ class CostsPlace(Place):
         if not empty and not focused:
             self.query_one("#day-table").focus()
 
-    def _fill(self, table: str, title: str, rows: Sequence[CostRow]) -> None:
-        cells = [("/".join(row.key), ["/".join(row.key), *figures(row)]) for row in rows]
-        self.query_one(table, RowTable).fill([title, *FIGURES], cells)
-        pane = self.query_one(table).parent
+    @on(events.Resize)
+    def _resized(self) -> None:
+        """Names are cut for a width."""
+        if self._shown is not None:
+            self.call_after_refresh(self._show, self._shown)
+
+    def _fill(self, name: str, title: str, rows: Sequence[CostRow]) -> None:
+        table = self.query_one(name, RowTable)
+        room = table.size.width
+        titles = FIGURES if room >= _NARROW else NARROW_FIGURES
+        cells = [figures(row) for row in rows]
+        taken = sum(
+            max([len(head) - 1, *(len(_words(row[column])) for row in cells)]) + 2 for column, head in enumerate(titles)
+        )
+        name_room = max(_SHORTEST_NAME, room - taken - 3) if room else 120
+        names = [one_line("/".join(row.key), name_room) for row in rows]
+        found = zip(rows, names, cells, strict=True)
+        table.fill([title, *titles], [("/".join(row.key), [shown, *sums]) for row, shown, sums in found])
+        pane = table.parent
         if isinstance(pane, Vertical):
-            pane.border_subtitle = f"{len(rows)} {title}{'' if len(rows) == 1 else 's'}" + (
-                "" if title == "model" else f" of {self.days}"
-            )
+            count = f"{len(rows)} {title}{'' if len(rows) == 1 else 's'}"
+            pane.border_subtitle = f"{count}{'' if title == 'model' else f' of {self.days}'} · enter traces"
+
+    @on(RowTable.RowSelected)
+    def _open_traces(self, event: RowTable.RowSelected) -> None:
+        """The traces behind a day or a model."""
+        shown = self._shown
+        if shown is None:
+            return
+        by_day = event.data_table.id == "day-table"
+        rows = shown.by_day if by_day else shown.by_model
+        key = next((row.key for row in rows if "/".join(row.key) == event.row_key.value), None)
+        if key is not None:
+            self.app.open_traces(day_filter(key) if by_day else model_filter(key, shown.days))
 
     def code_subject(self) -> CodeSubject:
         """The sums of this period from a program."""
@@ -188,6 +241,10 @@ class CostsPlace(Place):
             sums = (row.calls, row.errors, row.input_tokens, row.output_tokens, row.cost_nusd, row.unpriced)
             rows.append("\t".join(map(str, (*row.key, *sums))))
         return "\n".join([head, *rows]) + "\n"
+
+
+def _words(cell: Cell) -> str:
+    return cell[0] if isinstance(cell, tuple) else cell
 
 
 def summary(rows: Sequence[CostRow]) -> Content:

@@ -70,7 +70,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         with Horizontal(id="panes"):
             with Vertical(id="list", classes="pane") as pane:
                 pane.border_title = "Prompts"
-                yield Input(compact=True, classes="bar", id="filter", placeholder="⌕ filter (/)")
+                yield Input(compact=True, classes="bar", id="filter", placeholder="/ filter")
                 yield PromptTree(id="tree")
                 yield Static(NO_PROMPTS, id="no-prompts", classes="empty")
             yield Static(NOTHING_OPEN, id="nothing", classes="empty")

@@ -48,6 +48,10 @@ class TraceBrowser(Place):
     def filter_changed(self) -> None:
         """Another filter is in use; its first page is about to be shown."""
 
+    def action_focus_list(self) -> None:
+        """Go to the list."""
+        self.trace_list.focus()
+
     def begin(self) -> None:
         """Read the newest traces and watch for new ones."""
         self._load_newest("")
@@ -80,14 +84,18 @@ class TraceBrowser(Place):
         return self.ledger.traces.stamp(), self._page(text, None, PAGE)
 
     def _show_newest(self, text: str, found: tuple[object, TracePage]) -> None:
-        if text != self.filter_text:
+        other = text != self.filter_text
+        if other:
             self.filter_text = text
             self.filter_changed()
-            self.trace_list.focus()
         self._stamp, page = found
         self._next = page.next_cursor
         self.trace_list.show(page.rows)
         self._count()
+        if other and page.rows:
+            self.action_focus_list()
+        elif not page.rows:
+            self.set_focus(None)
         self.newest_shown(page)
 
     def _page_failed(self, error: Exception) -> None:

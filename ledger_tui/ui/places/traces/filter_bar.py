@@ -145,7 +145,7 @@ class FilterBar(Vertical):
     def compose(self) -> ComposeResult:
         """Sign, field, count; below them suggestions or what is wrong."""
         with Horizontal(id="filter-line"):
-            yield Static("⌕", id="filter-sign")
+            yield Static("/", id="filter-sign")
             yield FilterField(placeholder='status:failed cost>0.01 since:2h "text"', compact=True, classes="bar")
             yield Static("", id="filter-count", markup=False)
         yield Suggestions()
