@@ -46,7 +46,7 @@ class Captured:
     def text(self, value: str) -> str:
         """As much of ``value`` as there is room for, without NUL and lone surrogates."""
         value = value if type(value) is str else str.__str__(value)
-        room = max(0, self.left)
+        room = self.left if self.left > 0 else 0
         if len(value) > room:
             value, self.cut = value[:room], True
         if value.isascii():

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain.redaction import HIDDEN, NAMED, Rule, redact_tree
+from ledger_tui.domain.redaction import HIDDEN, NAMED, SECRET_NAMES, Rule, redact_tree
 from ledger_tui.errors import InputError, TemplateError
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ PATTERN_PATIENCE_S = 1.0
 MAX_HANGS = 3
 """A hook that hung so often is not asked again: its fields are withheld at once."""
 KNOWN_KEYS_FOR_S = 1.0
-MIN_KEY = 5
-"""Nothing that is to be hidden is shorter."""
+SHORTEST_KEY, SHORTEST = 8, 5
+"""Nothing that is a key is shorter, and nothing else that is to be hidden."""
+MAX_NAMES = 10_000
 
 
 class Withheld(Exception):
@@ -54,6 +55,8 @@ class Redactor:
         if wrong or any(isinstance(rule, re.Pattern) and not isinstance(rule.pattern, str) for rule in rules):
             raise InputError("a redaction is a name, a compiled pattern of text, or a function")
         self._named: list[Rule] = [rule for name, rule in NAMED.items() if name == "keys" or name in rules]
+        self._shortest = SHORTEST_KEY if len(self._named) == 1 else SHORTEST
+        self._names: dict[str, tuple[str, bool]] = {}
         self._patterns = [[rule.pattern, rule.flags] for rule in rules if isinstance(rule, re.Pattern)]
         self._hooks = [_TimedHook(rule) for rule in rules if not isinstance(rule, str | re.Pattern)]
         self._helper: RenderHelper | None = None
@@ -76,7 +79,7 @@ class Redactor:
             return self.text(kind, field, value)
         if value is None or isinstance(value, bool | float):
             return value
-        cleaned = redact_tree(value, self._plain)
+        cleaned = redact_tree(value, self._plain, self._name)
         if not self.asks_others:
             return cleaned
         written = json.dumps(cleaned, ensure_ascii=False)
@@ -90,7 +93,7 @@ class Redactor:
 
     def plain(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """Plain JSON after the named patterns, before hooks and own patterns."""
-        return dict(redact_tree(attributes, self._plain))
+        return dict(redact_tree(attributes, self._plain, self._name))
 
     def close(self) -> None:
         """End the helper process of the patterns."""
@@ -99,7 +102,7 @@ class Redactor:
             helper.close()
 
     def _plain(self, text: str) -> str:
-        if len(text) < MIN_KEY:
+        if len(text) < self._shortest:
             return text
         for key in self._known_keys():
             if key in text:
@@ -108,6 +111,17 @@ class Redactor:
             text = rule(text)
         return text
 
+    def _name(self, name: str) -> tuple[str, bool]:
+        """A name as it may be kept, and whether what stands under it is secret; the same few come again and again."""
+        if not isinstance(name, str):
+            return name, False
+        found = self._names.get(name)
+        if found is None:
+            found = self._plain(name), SECRET_NAMES.fullmatch(name) is not None
+            if len(self._names) < MAX_NAMES:
+                self._names[name] = found
+        return found
+
     def _known_keys(self) -> list[str]:
         """The keys of this process; a key that came into the environment is known within a second."""
         now = time.monotonic()
@@ -115,6 +129,7 @@ class Redactor:
             from ledger_tui.providers.secrets import known_values
 
             self._keys, self._keys_until = known_values(), now + KNOWN_KEYS_FOR_S
+            self._names = {}
         return self._keys
 
     def _ask(self, kind: str, field: str, text: str) -> str:
