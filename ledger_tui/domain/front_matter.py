@@ -21,6 +21,7 @@ _KEY = re.compile(
 )
 _NUMBER = re.compile(r"[-+]?(\d+|\d*\.\d+|\d+\.\d*)([eE][-+]?\d+)?\Z")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')(?:\s+#.*)?\Z""")
 _BLOCK = re.compile(r"([|>])([-+]?)\Z")
 
 
@@ -180,10 +181,12 @@ def _key(line: _Line) -> tuple[str, str]:
 
 
 def _without_comment(text: str) -> str:
-    """``text`` without a comment after a plain scalar; quoted texts and JSON keep their ``#``."""
+    """``text`` without a comment after it; a ``#`` inside quotes or JSON belongs to the value."""
     text = text.strip()
     if text.startswith("#"):
         return ""
+    if quoted := _QUOTED.match(text):
+        return quoted[1]
     return text if text.startswith(('"', "'", "{", "[")) else re.split(r"\s#", text, maxsplit=1)[0].rstrip()
 
 

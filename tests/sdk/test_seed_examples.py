@@ -14,7 +14,9 @@ import pytest
 from ledger_tui import PromptLedger
 
 EXAMPLES = dict(
-    re.findall(r"^## ([^\n]+)\n\n```python\n(.*?)```", (Path(__file__).parent / "seed_examples.md").read_text(), re.S | re.M)
+    re.findall(
+        r"^## ([^\n]+)\n\n```python\n(.*?)```", (Path(__file__).parent / "seed_examples.md").read_text(), re.S | re.M
+    )
 )
 WORKFLOW_PROMPTS = {
     "document_retrieval": "Find what answers: {{query}}",
@@ -85,7 +87,9 @@ def test_a_call_made_elsewhere(
     _use_server(request, monkeypatch)
     for name, template in WORKFLOW_PROMPTS.items():
         ledger.create_prompt(name, template, params={"offline_delay_s": 0})
-    run(tmp_path, EXAMPLES["A workflow"] + "\nparent_span_id = generation_span_id\n" + EXAMPLES["A call made elsewhere"])
+    run(
+        tmp_path, EXAMPLES["A workflow"] + "\nparent_span_id = generation_span_id\n" + EXAMPLES["A call made elsewhere"]
+    )
     tree = ledger.get_trace_tree(ledger.traces.page().rows[0].trace_id)
     logged = next(span for span in tree if span["name"] == "direct_openai_analysis")
     assert (logged["depth"], logged["kind"], logged["model"], logged["duration_ms"]) == (2, "llm", "gpt-4", 450)
