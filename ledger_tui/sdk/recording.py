@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger_tui.paths import Paths
     from ledger_tui.sdk.recorder import Recorder
+    from ledger_tui.sdk.tracing import Tracer
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.spooling import SpoolState
     from ledger_tui.settings import Settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ADOPT_S = 0.3
 """How long opening a workspace waits for what ended programs left; the rest comes in the background."""
 READ_S = 5.0
-"""How long a read waits for this program's own spans."""
+"""How long a read waits for spans that are recorded but not stored yet."""
 _making = threading.Lock()
 
 
@@ -37,6 +38,8 @@ class Recording:
         def environment(self) -> str: ...
         @property
         def models(self) -> ModelService: ...
+        @property
+        def tracer(self) -> Tracer: ...
         def device(self) -> str: ...
 
     _made_recorder: Recorder | None = None
@@ -111,6 +114,12 @@ class Recording:
 
         Raises InputError for what cannot be true or stored, StoreError when the disk takes nothing.
         """
+        fields = {
+            "name": name, "input": input_data, "output": output_data, "error": error, "session_id": session_id,
+            "user_identifier": user_identifier,
+        }  # fmt: skip
+        cleaned, attributes = self.tracer.door.foreign(kind, fields, attributes)
+        name, input_data, output_data, error, session_id, user_identifier = cleaned
         return self._recorder.span(
             trace_id, parent_span_id, name, kind, input_data, output_data, model, prompt_tokens, completion_tokens,
             duration_ms, status, attributes, span_id, agent_id, session_id, user_identifier, environment, started_at,

@@ -30,7 +30,8 @@ GATHER_S = 0.05
 LOOK_S = 2.0
 """Seconds between looks for what other programs have left."""
 FLUSH_S = 30.0
-EXIT_S = 10.0
+STALLED_S = 2.0
+"""How long closing waits for a database that takes nothing; while it takes something, up to ``FLUSH_S``."""
 _BREATH_S = 0.0002
 _GAP = 0.15
 """The part of the time of a long drain in which other writers find the database free."""
@@ -109,11 +110,14 @@ class Spooler:
         False when that took longer than ``timeout_s`` (None: 30 seconds) because others hold the database; raises
         StoreError when the database cannot be written for another reason.
         """
-        until = time.monotonic() + (FLUSH_S if timeout_s is None else timeout_s)
+        return self._flush(FLUSH_S if timeout_s is None else timeout_s, with_orphans=True)
+
+    def _flush(self, timeout_s: float, *, with_orphans: bool) -> bool:
+        until = time.monotonic() + timeout_s
         while True:
             error: LedgerError | None = None
             try:
-                if self._work(until):
+                if self._work(until, with_orphans):
                     return True
             except LASTING:
                 raise
@@ -126,7 +130,12 @@ class Spooler:
             time.sleep(0.02)
 
     def behind(self) -> bool:
-        """Whether this process has recorded something that is not in the database yet."""
+        """Whether something that this process recorded, or took over, is not in the database yet."""
+        if self._thread is not None and not self._went_round.is_set():
+            return True
+        return bool(self._adopted) or self._recorded()
+
+    def _recorded(self) -> bool:
         return any(file.done < file.end for file in self._writer.files)
 
     def adopt(self, patience_s: float) -> None:
@@ -152,33 +161,44 @@ class Spooler:
             "last_error": None if self._last_error is None else str(self._last_error),
         }
 
-    def close(self, timeout_s: float = EXIT_S) -> None:
+    def close(self) -> None:
         """Drain, remove the emptied files and end the thread; what does not get through waits for the next program."""
         self._writer.finish()
-        try:
-            self.flush(timeout_s)
-        except StoreError as error:
-            self._last_error = error
-        self._end_thread()
+        patience_s = STALLED_S if self._drained_own() else 0.1
+        self._end_thread(patience_s)
         left = sum(file.end - file.done for file in self._writer.files)
         if left:
             log.warning("%s bytes of recorded spans wait in %s for the next program", left, self.folder)
         self._let_files_go()
+
+    def _drained_own(self) -> bool:
+        until = time.monotonic() + FLUSH_S
+        while time.monotonic() < until:
+            before = self._drain.counts.drained
+            try:
+                if self._flush(STALLED_S, with_orphans=False):
+                    return True
+            except StoreError as error:
+                self._last_error = error
+                return False
+            if self._drain.counts.drained == before:
+                return False
+        return False
 
     def let_go(self) -> None:
         """Ask the thread to drain what is there and to end; does not wait."""
         self._stop = True
         self._wake.set()
 
-    def _end_thread(self) -> None:
+    def _end_thread(self, patience_s: float) -> None:
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return
         self.let_go()
-        thread.join(EXIT_S)
+        thread.join(patience_s)
 
     def _let_files_go(self) -> None:
-        if self._turn.acquire(timeout=1.0):
+        if self._turn.acquire(timeout=0.1):
             try:
                 self._writer.abandon()
                 for file in self._adopted:
@@ -192,14 +212,14 @@ class Spooler:
         patience = 0.0
         try:
             while True:
-                if self.behind() and not self._stop:
+                if self._recorded() and not self._stop:
                     time.sleep(GATHER_S)
                 patience = 0.0 if self._try_work() else min(1.0, patience * 2 + 0.05)
                 self._went_round.set()
                 if self._stop:
                     break
                 self._asleep = True
-                if patience or not self.behind():
+                if patience or not self._recorded():
                     self._wake.wait(patience or LOOK_S)
                 self._asleep = False
                 self._wake.clear()
@@ -221,13 +241,14 @@ class Spooler:
         self._last_error = None
         return True
 
-    def _work(self, until: float) -> bool:
+    def _work(self, until: float, with_orphans: bool = True) -> bool:
         """Move what is recorded by now; False when ``until`` came first. Raises StoreError."""
         with self._my_turn(until) as mine:
             if not mine:
                 return False
-            self._look_for_orphans()
-            files = [*self._adopted, *self._writer.files]
+            if with_orphans:
+                self._look_for_orphans()
+            files = [*self._adopted, *self._writer.files] if with_orphans else self._writer.files
         return all(self._move_all(file, until) for file in files)
 
     def _move_all(self, file: SpoolFile, until: float) -> bool:
