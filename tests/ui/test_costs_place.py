@@ -106,5 +106,5 @@ async def test_a_narrow_terminal_shows_every_figure(workstation: Workstation, le
     async with workstation("costs", (80, 24)) as pilot:
         shown = screen_text(pilot)
         row = next(row for row in shown.splitlines() if "openrouter/" in row)
-        assert "…" in row and "✗ 1" in row and "123k/98.8k" in row and "⚠ 1" in row
+        assert "openrouter/a-very-lon" in row and "…" in row and "✗ 1" in row and "123k/98.8k" in row and "⚠ 1" in row
         assert pilot.app.screen.query_one("#model-table").max_scroll_x == 0

@@ -9,6 +9,7 @@ from ledger_tui.settings import OPTIONS
 from ledger_tui.ui.dialogs.ask import Ask
 from ledger_tui.ui.places.settings.general import parsed, shown
 from ledger_tui.ui.places.settings.keys import PressKey
+from ledger_tui.ui.places.settings.new_provider import NewProvider
 from ledger_tui.ui.widgets.row_table import RowTable
 from textual.widgets import Input
 
@@ -127,3 +128,39 @@ def test_every_option_can_be_typed() -> None:
     for option in OPTIONS:
         if option.kind != "yes or no" and option.default != "":
             assert parsed(option, shown(option.default)) == option.default
+
+
+async def test_a_server_of_ones_own_is_added_listed_and_called(
+    workstation: Workstation, ledger: PromptLedger, paths: Paths, llama_server: str
+) -> None:
+    """Name and address, a key, its models, a test call: from the screen alone, and the key is nowhere to be read."""
+    async with workstation("settings", (80, 24)) as pilot:
+        app = pilot.app
+        await until(lambda: app.screen.query_one("#providers", RowTable).row_count, pilot, "the providers")
+        await pilot.click("#new")
+        await until(lambda: isinstance(app.screen, NewProvider), pilot)
+        await pilot.press(*"openai", "enter")
+        assert "already" in screen_text(pilot)
+        app.screen.query_one("#provider-name", Input).value = "mine"
+        await pilot.press("enter", *"http://example.com/v1", "enter")
+        assert isinstance(app.screen, NewProvider) and "✗" in screen_text(pilot)
+        app.screen.query_one("#provider-address", Input).value = f"{llama_server}/v1"
+        await pilot.press("enter")
+        await until(lambda: app.screen.query("#providers") and chosen(pilot) == "mine", pilot, "the new row")
+        await pilot.press("k", *"sk-very-secret-words", "enter")
+        await settle(pilot)
+        await pilot.press("m")
+        await until(lambda: "tiny" in [info.model for info in ledger.models.choices()], pilot, "the model")
+        await settle(pilot)
+        await pilot.press("t")
+        await until(lambda: not app.screen.query("#providers"), pilot, "the choice of models")
+        await pilot.press("enter")
+        await until(lambda: any("answered in" in note.message for note in app._notifications), pilot, "the answer")
+        assert ledger.traces.page("provider:mine").rows[0].status == "succeeded"
+        written = paths.settings.read_text()
+        assert f'base_url = "{llama_server}/v1"' in written and "secret-words" not in written + screen_text(pilot)
+
+
+def chosen(pilot) -> str | None:
+    """The provider under the cursor."""
+    return pilot.app.screen.query_one("#providers", RowTable).selected_key

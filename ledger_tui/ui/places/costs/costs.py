@@ -24,7 +24,11 @@ from ledger_tui.ui.widgets.row_table import Cell, RowTable
 PERIODS = (7, 30, 90)
 FIGURES = (">calls", ">failed", ">tokens in/out", ">cost", ">unpriced")
 NARROW_FIGURES = (">calls", ">failed", ">in/out", ">cost", ">unpriced")
-_NARROW = 74
+_SIDE_BY_SIDE = 136
+"""So many columns put the tables beside each other."""
+_PANE_CELLS = 5
+"""Border, padding and scroll bar of a pane."""
+_NARROW = 76
 """A table that is narrower says less in its headings and shortens the names of models."""
 _SHORTEST_NAME = 12
 
@@ -89,7 +93,7 @@ class CostsPlace(Place):
     | r | Read the sums again. |
     """
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (136, "-wide"), (180, "-very-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_SIDE_BY_SIDE, "-wide"), (180, "-very-wide")]
     """Below 136 columns the tables stand one above the other."""
     PLACE = "costs"
     CSS_PATH = "costs.tcss"
@@ -187,17 +191,18 @@ class CostsPlace(Place):
     def _resized(self) -> None:
         """Names are cut for a width."""
         if self._shown is not None:
-            self.call_after_refresh(self._show, self._shown)
+            self._show(self._shown)
 
     def _fill(self, name: str, title: str, rows: Sequence[CostRow]) -> None:
         table = self.query_one(name, RowTable)
-        room = table.size.width
+        width = self.app.size.width
+        room = (width if width < _SIDE_BY_SIDE else width // 2) - _PANE_CELLS
         titles = FIGURES if room >= _NARROW else NARROW_FIGURES
         cells = [figures(row) for row in rows]
         taken = sum(
             max([len(head) - 1, *(len(_words(row[column])) for row in cells)]) + 2 for column, head in enumerate(titles)
         )
-        name_room = max(_SHORTEST_NAME, room - taken - 3) if room else 120
+        name_room = max(_SHORTEST_NAME, room - taken - 2)
         names = [one_line("/".join(row.key), name_room) for row in rows]
         found = zip(rows, names, cells, strict=True)
         table.fill([title, *titles], [("/".join(row.key), [shown, *sums]) for row, shown, sums in found])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -17,6 +18,7 @@ from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.text import one_line, printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.dialogs.ask import Ask, Choose, Confirm
+from ledger_tui.ui.places.settings.new_provider import NewProvider, wrong_address
 from ledger_tui.ui.places.settings.section import Section
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.row_table import Cell, RowTable
@@ -44,6 +46,7 @@ class Providers(Section):
     | m | Ask for the list of models. |
     | t | Make a test call. |
     | a | Set the address. |
+    | n | Add a provider of one's own. |
     """
 
     HELP = """
@@ -51,6 +54,8 @@ class Providers(Section):
     A key comes from the environment, from a file that a variable names, or from the system's keyring, in this order.
     A key that is set here goes to the keyring and is bound to the provider's address; without a safe keyring it is held
     until the workstation is left. **Offline** needs nothing: it gives made-up answers and says so.
+
+    `n` adds a server of your own that speaks the protocol of OpenAI. Its key is optional; `m` lists its models.
 
     A test call is a run like any other: it is stored, and costs what it costs.
     """
@@ -61,12 +66,14 @@ class Providers(Section):
             "t", "test", "Test", id="settings.test", tooltip="Make a short test call, which is stored like any run"
         ),
         Binding("a", "address", "Address", id="settings.address", tooltip="Set the address of this provider's server"),
+        Binding("n", "new", "New", id="settings.new", tooltip="Add a server of your own by name and address"),
         Binding("delete", "forget", "Forget", show=False, id="settings.forget", tooltip="Forget the saved key"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._statuses: dict[str, ProviderStatus] = {}
+        self._added = ""
 
     def compose(self) -> ComposeResult:
         """List, detail, buttons."""
@@ -83,6 +90,7 @@ class Providers(Section):
             yield Button("Models", id="refresh", compact=True)
             yield Button("Test call", id="test", compact=True)
             yield Button("Address", id="address", compact=True)
+            yield Button("New", id="new", compact=True)
 
     def read(self) -> None:
         """Look at every provider; a keyring may take a moment."""
@@ -91,7 +99,11 @@ class Providers(Section):
     def _show(self, statuses: list[ProviderStatus]) -> None:
         self._statuses = {status.name: status for status in statuses}
         rows = [(status.name, list(self._cells(status))) for status in statuses]
-        self.query_one(RowTable).fill(["provider", "key", ">models"], rows)
+        table = self.query_one(RowTable)
+        table.fill(["provider", "key", ">models"], rows)
+        if self._added in self._statuses:
+            table.move_cursor(row=[status.name for status in statuses].index(self._added))
+            self._added = ""
         self._describe()
 
     def _cells(self, status: ProviderStatus) -> tuple[Cell, Cell, Cell]:
@@ -168,6 +180,16 @@ class Providers(Section):
         words = f"The saved key of {status.title} is removed from the keyring and cannot be brought back."
         self.app.push_screen(Confirm("Forget the key", words, "Forget"), take)
 
+    def action_new(self) -> None:
+        """Ask for name and address of another server and write them to the settings."""
+
+        def take(given: tuple[str, str] | None) -> None:
+            if given is not None:
+                self._added = given[0]
+                self.app.save_setting(f"providers.{given[0]}.base_url", given[1])
+
+        self.app.push_screen(NewProvider(self._statuses), take)
+
     def action_address(self) -> None:
         """Ask for the server's address and write it to the settings."""
         status = self.chosen
@@ -181,7 +203,13 @@ class Providers(Section):
         words = (
             "https, or http on this machine. Empty: the usual address. A key has to be given anew for a new address."
         )
-        self.app.push_screen(Ask(f"Address of {status.title}", words, status.base_url, ok="Save"), take)
+
+        def wrong(text: str) -> str | None:
+            tables = self.app.ledger.settings.providers
+            private = status.name in tables and tables[status.name].allow_private
+            return (text.strip() and wrong_address(status.name, text.strip(), allow_private=private)) or None
+
+        self.app.push_screen(Ask(f"Address of {status.title}", words, status.base_url, check=wrong, ok="Save"), take)
 
     def action_refresh(self) -> None:
         """Ask the provider for its models."""
@@ -195,12 +223,14 @@ class Providers(Section):
         if status is None:
             return
 
+        def named(provider: str, model: str | None) -> None:
+            self._test(None if model is None else f"{provider}/{model.strip()}")
+
         def ask(choices: list[Any]) -> None:
             names = [info.name for info in choices if info.provider == status.name]
             if not names:
-                self.app.notify(
-                    "Ask for the models first (m), or name one in the settings.", severity="warning", markup=False
-                )
+                words = "Its models are not listed yet (m does that). Name one to call."
+                self.app.push_screen(Ask("Test call with", words, ok="Call", check=_some), partial(named, status.name))
             else:
                 self.app.push_screen(Choose("Test call with", [(name, name) for name in names[:200]]), self._test)
 
