@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.errors import LedgerError
@@ -67,6 +67,31 @@ class Door:
         if not self.redactor.asks_others:
             return cleaned
         return {name: self.clean(kind, f"attributes.{name}", value, withheld) for name, value in cleaned.items()}
+
+    def foreign(
+        self, kind: str, fields: dict[str, Any], attributes: Mapping[str, Any] | None
+    ) -> tuple[list[Any], Mapping[str, Any] | None]:
+        """Fields and attributes that a program hands over as they are, redacted.
+
+        What is no JSON stays as it is, for whoever records it to refuse.
+        """
+        withheld: dict[str, str] = {}
+        cleaned = [self._foreign(kind, field, value, withheld) for field, value in fields.items()]
+        if attributes and isinstance(attributes, Mapping):
+            noted = self._foreign(kind, "attributes", dict(attributes), withheld)
+            attributes = noted if isinstance(noted, dict) else {}
+        return cleaned, ({**(attributes or {}), "withheld": withheld} if withheld else attributes)
+
+    def _foreign(self, kind: str, field: str, value: Any, withheld: dict[str, str]) -> Any:
+        if value is None:
+            return None
+        try:
+            return self.redactor.value(kind, field, value)
+        except Withheld as reason:
+            withheld[field] = str(reason)
+            return None
+        except (TypeError, ValueError, RecursionError):
+            return value
 
     def lose(self, error: BaseException) -> None:
         """Count a span that could not be kept, and warn the first time."""

@@ -71,7 +71,8 @@ class Redactor:
 
     def text(self, kind: str, field: str, text: str) -> str:
         """``text`` of a field as it may be kept; raises Withheld."""
-        return self._ask(kind, field, self._plain(text))
+        text = self._plain(text)
+        return self._ask(kind, field, text) if self._hooks or self._patterns else text
 
     def value(self, kind: str, field: str, value: Any) -> Any:
         """Plain JSON of a field as it may be kept; hooks get its JSON text. Raises Withheld."""
@@ -79,8 +80,8 @@ class Redactor:
             return self.text(kind, field, value)
         if value is None or isinstance(value, bool | float):
             return value
-        cleaned = redact_tree(value, self._plain, self._name)
-        if not self.asks_others:
+        cleaned = self.plain(value) if isinstance(value, dict) else redact_tree(value, self._plain, self._name)
+        if not (self._hooks or self._patterns):
             return cleaned
         written = json.dumps(cleaned, ensure_ascii=False)
         kept = self._ask(kind, field, written)
@@ -92,8 +93,22 @@ class Redactor:
             return kept
 
     def plain(self, attributes: dict[str, Any]) -> dict[str, Any]:
-        """Plain JSON after the named patterns, before hooks and own patterns."""
-        return dict(redact_tree(attributes, self._plain, self._name))
+        """Plain JSON after the named patterns, before hooks and own patterns; the same object when nothing is to be hidden."""
+        return attributes if self._is_harmless(attributes) else dict(redact_tree(attributes, self._plain, self._name))
+
+    def _is_harmless(self, attributes: dict[str, Any]) -> bool:
+        """Whether flat attributes hold nothing to be hidden: their texts are looked at together, which is much cheaper."""
+        texts = []
+        for name, item in attributes.items():
+            kept, is_secret = self._name(name)
+            if type(item) is str:
+                texts.append(item)
+            elif not (item is None or type(item) in (bool, float) or (type(item) is int and abs(item) <= 9_999_999)):
+                return False
+            if is_secret or kept != name:
+                return False
+        together = "\n".join(texts)
+        return self._plain(together) == together
 
     def close(self) -> None:
         """End the helper process of the patterns."""

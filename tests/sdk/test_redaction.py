@@ -247,3 +247,32 @@ def test_unknown_rules_are_refused() -> None:
     for wrong in ("passports", re.compile(b"x"), 3):
         with pytest.raises(InputError):
             Redactor([wrong])  # type: ignore[list-item]
+
+
+def test_external_spans_too(tmp_path: Path) -> None:
+    """What ``log_external_span`` is given goes through the same rules; what cannot be stored is refused as before."""
+    ledger = PromptLedger(str(tmp_path / "ledger.db"), redact=["emails"])
+    secret = CANARIES["email"]
+    ledger.log_external_span(
+        "t", None, "step", "tool", {"who": secret}, f"to {secret}", attributes={"a": [secret]}, error=secret,
+        session_id=secret, user_identifier=secret,
+    )  # fmt: skip
+    with pytest.raises(InputError):
+        ledger.log_external_span("t", None, "step", "tool", object())
+    one = named(ledger, "t", "step")
+    assert (one.payload.input, one.attributes) == ('{"who":"[email]"}', {"a": ["[email]"]})
+    ledger.close()
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert secret.encode() not in file.read_bytes(), file
+
+
+def test_an_external_field_that_is_withheld(tmp_path: Path) -> None:
+    """A hook that fails on a field of an external span withholds it and says why."""
+
+    def hook(kind: str, field: str, text: str) -> str:
+        return text if field != "output" else str(1 / 0)
+
+    with PromptLedger(str(tmp_path / "ledger.db"), redact=[hook]) as ledger:
+        ledger.log_external_span("t", None, "step", "tool", "in", "out")
+        one = named(ledger, "t", "step")
+    assert (one.payload.input, one.payload.output) == ("in", None) and "ZeroDivisionError" in str(one.attributes)
