@@ -183,6 +183,45 @@ async def test_variables_show_new_and_mistyped_ones(ledger: Any, workstation: Wo
         assert "+ other new" in text
 
 
+async def test_new_variables_are_marked_in_the_text_while_typing(ledger: Any, workstation: Workstation) -> None:
+    """A variable that the saved version has not is underlined in the text, without leaving the editor."""
+    _fill(ledger, "greet")
+    async with workstation() as pilot:
+        place = await _open(pilot, "greet")
+        area = place.editor.blocks[0].area
+        area.move_cursor(area.document.end)
+        await pilot.press(*" {{ fresh }}")
+        await until(lambda: "+ fresh new" in screen_text(pilot), pilot, "the list")
+        look = area.get_component_rich_style("template--new")
+        strip = area.render_line(0)
+        assert [segment.text for segment in strip if segment.style and segment.style.color == look.color] == ["fresh"]
+
+
+async def test_a_syntax_error_does_not_hide_the_variables(ledger: Any, workstation: Workstation) -> None:
+    """While a text cannot be understood, its variables are those it had before."""
+    _fill(ledger, "greet")
+    async with workstation() as pilot:
+        place = await _open(pilot, "greet")
+        await until(lambda: "✓ who" in screen_text(pilot), pilot, "the variables")
+        area = place.editor.blocks[0].area
+        area.move_cursor(area.document.end)
+        await pilot.press(*" {{ wh")
+        await until(lambda: "message 1, 1:" in screen_text(pilot), pilot, "the problem")
+        assert "✓ who" in screen_text(pilot)
+
+
+async def test_text_wraps_at_what_is_visible(ledger: Any, workstation: Workstation) -> None:
+    """Beside a scroll bar no end of a line is hidden: the words of the text are all on the screen."""
+    ledger.prepare()
+    long = " ".join(f"word{n:02d}" for n in range(40))
+    ledger.registry.save("long", PromptContent((Message("system", long), *[Message("user", "{{ task }}")] * 4)))
+    async with workstation(size=(80, 24)) as pilot:
+        place = await _open(pilot, "long")
+        assert place.editor.scroller.show_vertical_scrollbar
+        text = screen_text(pilot)
+        assert all(word in text for word in long.split())
+
+
 async def test_compare_two_marked_versions(ledger: Any, workstation: Workstation) -> None:
     """space marks two versions, c shows what differs, escape goes back."""
     _fill(ledger, "greet")

@@ -81,6 +81,7 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
         & .template--comment { color: $text-muted; text-style: italic; }
         & .template--problem { color: $error; text-style: underline bold; }
         & .template--unknown { color: $warning; text-style: underline bold; }
+        & .template--new { color: $success; text-style: underline bold; }
         & .template--stand-in { color: $warning; text-style: reverse; }
         & .template--placeholder { color: $text-muted; }
     }
@@ -106,7 +107,7 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
         self._rows: LRUCache[tuple[Any, ...], Strip] = LRUCache(2048)
         self._looks: Looks | None = None
         self._problems: dict[int, list[Stretch]] = {}
-        self._unknown: frozenset[str] = frozenset()
+        self._names: dict[str, str] = {}
         self._chars = 0
         super().__init__("", **options)
         if text:
@@ -117,15 +118,15 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
         """Whether the text is small enough to get colours."""
         return self._chars <= MAX_HIGHLIGHT
 
-    def set_marks(self, problems: Iterable[Mark], unknown: Iterable[str] = ()) -> None:
-        """Underline problems, and every use of a variable named in ``unknown``."""
+    def set_marks(self, problems: Iterable[Mark], unknown: Iterable[str] = (), new: Iterable[str] = ()) -> None:
+        """Underline problems, and every use of a variable named in ``unknown`` (a warning) or ``new``."""
         found: dict[int, list[Stretch]] = {}
         for mark in problems:
             start = max(0, mark.column - 1)
             found.setdefault(mark.line - 1, []).append((start, max(start + 1, mark.end_column - 1), "problem"))
-        names = frozenset(unknown)
-        if found != self._problems or names != self._unknown:
-            self._problems, self._unknown = found, names
+        names = {**dict.fromkeys(new, "new"), **dict.fromkeys(unknown, "unknown")}
+        if found != self._problems or names != self._names:
+            self._problems, self._names = found, names
             self.refresh()
 
     def go_to(self, line: int, column: int) -> None:
@@ -293,7 +294,9 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
         return self._looks
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The visible rows, from the cache where nothing changed."""
+        """The visible rows, from the cache where nothing changed; wrapped anew when the room changed unnoticed."""
+        if self.soft_wrap and self._wrapped.width != self.wrap_width > 0:
+            self._rewrap_and_refresh_virtual_size()
         return ScrollView.render_lines(self, crop)
 
     def render_line(self, y: int) -> Strip:
@@ -339,13 +342,13 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
         source = document.lines[line]
         colours: list[Stretch] = []
         if self.highlighting:
-            unknown = self._unknown
+            names = self._names
             spans, _ = highlight(source, self._states.begin(document.lines, line))
-            if not unknown:
+            if not names:
                 colours = list(spans)
             else:
                 colours = [
-                    (a, b, "unknown") if kind == "variable" and source[a:b] in unknown else (a, b, kind)
+                    (a, b, names.get(source[a:b], kind) if kind == "variable" else kind)
                     for a, b, kind in spans
                 ]
         return colours

@@ -204,6 +204,11 @@ class TemplateWrap(WrappedDocument):
             ]
 
     @property
+    def width(self) -> int:
+        """Cells at which lines were wrapped, 0 for not at all."""
+        return self._width
+
+    @property
     def height(self) -> int:
         """Rows in all."""
         return len(self._offset_to_line_info)

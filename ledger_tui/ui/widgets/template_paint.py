@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "delimiter", "variable", "keyword", "filter", "string", "number", "comment",
-    "problem", "unknown", "stand-in", "placeholder",
+    "problem", "unknown", "new", "stand-in", "placeholder",
 )  # fmt: skip
 PREFIX = "template--"
 

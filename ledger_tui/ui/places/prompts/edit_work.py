@@ -17,7 +17,7 @@ from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.prompts.drafting import DraftKeeper
 from ledger_tui.ui.places.prompts.edit import Edit
 from ledger_tui.ui.places.prompts.editor import Editor
-from ledger_tui.ui.places.prompts.findings import Findings, findings, variable_marks
+from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables, findings, variable_marks
 from ledger_tui.ui.places.prompts.subject import Subject
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.subject import PlaygroundSubject
@@ -44,6 +44,7 @@ class EditWork(Place):
         self._keeper = DraftKeeper()
         self._delays: dict[str, Timer] = {}
         self._variables: tuple[str, ...] = ()
+        self._known = KnownVariables()
 
     def reopen(self, version_id: str | None = None) -> None:
         """Read the open prompt again; the place says how."""
@@ -137,11 +138,10 @@ class EditWork(Place):
 
     def _checked(self, result: tuple[list[Analysis], list[Analysis] | None]) -> None:
         now, before = result
-        self._variables = tuple(dict.fromkeys(name for analysis in now for name in analysis.names))
+        self._variables = self._known.take(now)
         known = None if before is None else [name for analysis in before for name in analysis.names]
         marks = variable_marks(self._variables, known)
-        self.query_one(Findings).show_variables(marks)
-        self.editor.show_problems(findings(now), [mark.name for mark in marks if mark.meant])
+        self.editor.show_findings(findings(now), marks)
 
     def _estimate(self) -> None:
         edit = self.editor.value()

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Static, TextArea
 from ledger_tui.domain.content import Message as ChatText
 from ledger_tui.ui.places.prompts.edit import Edit
 from ledger_tui.ui.places.prompts.fields import Fields
-from ledger_tui.ui.places.prompts.findings import Finding, Findings
+from ledger_tui.ui.places.prompts.findings import Finding, Findings, VariableMark
 from ledger_tui.ui.places.prompts.message_block import MessageBlock
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.template_area import Mark, TemplateArea
@@ -31,7 +31,7 @@ class Editor(Vertical):
         .banner { height: auto; background: $panel; color: $foreground; padding: 0 1; display: none; }
         .banner.-any { display: block; }
         #description { margin: 0 0 1 0; }
-        #messages { height: 1fr; scrollbar-size-vertical: 1; }
+        #messages { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
         #add-message { margin: 0 0 1 0; }
     }
     """
@@ -119,12 +119,15 @@ class Editor(Vertical):
         banner.update(content(text))
         banner.set_class(bool(text), "-any")
 
-    def show_problems(self, found: Sequence[Finding], unknown: Sequence[str]) -> None:
-        """List problems and underline them where they are."""
+    def show_findings(self, found: Sequence[Finding], variables: Sequence[VariableMark]) -> None:
+        """List variables and problems, and mark them where they are in the text."""
+        self.query_one(Findings).show_variables(variables, bool(found))
         self.query_one(Findings).show_problems(found)
+        unknown = [mark.name for mark in variables if mark.meant]
+        new = [mark.name for mark in variables if not mark.known]
         for at, block in enumerate(self.blocks):
-            marks = [Mark(f.line, f.column, f.column + 1) for f in found if f.message == at]
-            block.area.set_marks(marks, unknown)
+            marks = [Mark(f.line, f.column, max(f.end_column, f.column + 1)) for f in found if f.message == at]
+            block.area.set_marks(marks, unknown, new)
 
     def go_to(self, finding: Finding) -> None:
         """Put the cursor at a problem."""

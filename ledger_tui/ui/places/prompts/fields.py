@@ -28,7 +28,8 @@ a list like `["END", "STOP"]`; anything else a provider knows goes into the last
     Fields {
         height: auto;
         .fields-row { height: auto; }
-        .field { width: 1fr; min-width: 8; height: 2; margin: 0 1 0 0; }
+        .field { width: 1fr; min-width: 6; height: 2; margin: 0 1 0 0; }
+        .field-long { min-width: 11; }
         .field-model { width: 2fr; }
         .field-wide { width: 2fr; }
         Button { margin: 1 1 0 0; }
@@ -52,17 +53,19 @@ a list like `["END", "STOP"]`; anything else a provider knows goes into the last
         }
 
     def compose(self) -> ComposeResult:
-        """Two rows of labelled fields."""
+        """Three rows of labelled fields."""
         with Horizontal(classes="fields-row"):
             with Vertical(classes="field field-model"):
                 yield Static("model", classes="field-label")
                 yield self._model
             yield Button("Choose", compact=True, id="choose-model", tooltip="Choose from the models of your providers")
+        with Horizontal(classes="fields-row"):
             for key in ("temperature", "max_tokens"):
+                yield from self._field(key, "field field-long")
+            for key in ("top_p", "seed"):
                 yield from self._field(key)
         with Horizontal(classes="fields-row"):
-            for key in ("top_p", "stop", "seed"):
-                yield from self._field(key)
+            yield from self._field("stop")
             yield from self._field(MORE, "field field-wide")
 
     def _field(self, key: str, classes: str = "field") -> ComposeResult:

@@ -33,6 +33,8 @@ class Finding:
     column: int
     words: str
     severity: str = "error"
+    end_column: int = 0
+    """The first column after it, 0 when it is one character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,25 @@ def variable_marks(found: Sequence[str], known: Collection[str] | None) -> list[
     return marks
 
 
+class KnownVariables:
+    """The variables of each message as they were when its text was last understood: an error hides them for a while."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[str, ...]] = {}
+
+    def take(self, analyses: Sequence[Analysis]) -> tuple[str, ...]:
+        """Each name once; a message with an error counts as it did before."""
+        for at, analysis in enumerate(analyses):
+            if analysis.names or not any(problem.severity == "error" for problem in analysis.problems):
+                self._names[at] = analysis.names
+        names = [name for at in range(len(analyses)) for name in self._names.get(at, ())]
+        return tuple(dict.fromkeys(names))
+
+
 def findings(analyses: Sequence[Analysis]) -> list[Finding]:
     """All problems of the messages' analyses, in order."""
     return [
-        Finding(at, problem.line, problem.column, problem.message, problem.severity)
+        Finding(at, problem.line, problem.column, problem.message, problem.severity, problem.end_column)
         for at, analysis in enumerate(analyses)
         for problem in analysis.problems
     ]
@@ -97,8 +114,8 @@ class Findings(Vertical):
         yield OptionList(id="problems", compact=True)
         yield Static("", id="estimate", markup=False, classes="muted")
 
-    def show_variables(self, marks: Sequence[VariableMark]) -> None:
-        """Show the variables with their marks."""
+    def show_variables(self, marks: Sequence[VariableMark], unsure: bool = False) -> None:
+        """Show the variables with their marks; ``unsure`` when a problem may hide some."""
         parts: list[Content] = [Content.styled("Variables  ", "$text-muted")]
         for mark in marks[:MAX_SHOWN]:
             name = line(mark.name, 60)
@@ -112,7 +129,7 @@ class Findings(Vertical):
         if len(marks) > MAX_SHOWN:
             parts.append(Content(f"and {len(marks) - MAX_SHOWN} more"))
         if not marks:
-            parts.append(Content.styled("none", "$text-muted"))
+            parts.append(Content.styled("not known yet" if unsure else "none", "$text-muted"))
         self.query_one("#variables", Static).update(Content("").join(parts))
 
     def show_problems(self, found: Iterable[Finding]) -> None:

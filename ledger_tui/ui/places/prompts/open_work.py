@@ -7,7 +7,7 @@ from functools import partial
 
 from ledger_tui.domain.values import JournalRow, PromptRow
 from ledger_tui.ui.places.playground.tab_line import TabLine
-from ledger_tui.ui.places.prompts.findings import Findings
+from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
 from ledger_tui.ui.places.prompts.subject import Subject, read_subject
 from ledger_tui.ui.places.prompts.version_work import VersionWork
@@ -82,6 +82,8 @@ class OpenWork(VersionWork):
         self.remove_class("-no-subject")
         self.refresh_bindings()
         same = before is not None and before.name == subject.name
+        if not same:
+            self._known = KnownVariables()
         editor = self.editor
         if not (same and self.dirty and not subject.waiting):
             self.dirty = subject.edit.differs(subject.baseline)
