@@ -214,7 +214,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         """How often prompts ran."""
         from ledger_tui.services.analytics import AnalyticsService
 
-        return AnalyticsService(self.database)
+        return AnalyticsService(self.database, before_read=self._settle)
 
     @cached_property
     def care(self) -> CareService:

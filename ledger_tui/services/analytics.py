@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain import ids
@@ -31,17 +32,21 @@ def check_mode(mode: str | None) -> tuple[str, ...]:
 class AnalyticsService:
     """Reading what ran. Thread-safe; every call is one read transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, before_read: Callable[[], None]) -> None:
+        """before_read: called before each read; brings in what is recorded but not stored yet."""
         self._database = database
+        self._before_read = before_read
 
     def by_prompt(self) -> list[PromptSums]:
         """Every prompt with the sums of its finished calls, by name."""
+        self._before_read()
         with self._database.lean() as lean:
             return reads.by_prompt(lean)
 
     def history(self, name: str) -> tuple[PromptRow, list[tuple[VersionText, int]]]:
         """A prompt, and its versions newest first, each with its number of executions; raises NotFound."""
         prompt_id = ids.prompt_id(name)
+        self._before_read()
         with self._database.lean() as lean:
             prompt = prompts.prompt(lean, prompt_id)
             if prompt is None:
