@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.prompt_folder import PromptFolderService
     from ledger_tui.services.redaction import RedactionRule
     from ledger_tui.services.registry import RegistryService
+    from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.services.traces import TraceService
@@ -53,7 +54,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
     mode: with ``tracking_only``, ``execute`` and ``render`` take the texts that the code has. code_registry: where those
     are: a function from name to template, a class, a module, a mapping, or the path of a folder of files.
     Raises InputError for another mode.
-    redact: what is hidden before a span is written: names ("keys", "emails", "cards", "iban", "phones"), compiled
+    redact: what is hidden before a span, a run or a render is stored: names ("keys", "emails", "cards", "iban", "phones"), compiled
     patterns, and functions ``(kind, field, text) -> text``.
     """
 
@@ -163,6 +164,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
             settings=self.settings,
             environment=self.environment,
             device=self.device,
+            redaction=self._run_redaction(),
         )
 
     @cached_property
@@ -184,7 +186,20 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         """Rendering without a call."""
         from ledger_tui.services.usages import UsageService
 
-        return UsageService(self.database, self.templates, settings=self.settings, environment=self.environment)
+        return UsageService(
+            self.database,
+            self.templates,
+            settings=self.settings,
+            environment=self.environment,
+            redaction=self._run_redaction(),
+        )
+
+    def _run_redaction(self) -> RunRedaction | None:
+        if not self._redact:
+            return None
+        from ledger_tui.services.run_redaction import RunRedaction
+
+        return RunRedaction(self.tracer.door.redactor)
 
     @cached_property
     def code_prompts(self) -> CodePromptService:

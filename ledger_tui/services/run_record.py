@@ -27,6 +27,8 @@ class RunPlan:
     messages: tuple[ChatMessage, ...]
     stored_messages: str
     params: Mapping[str, Any]
+    """As they are stored."""
+    sent_params: Mapping[str, Any]
     environment: str
     usage_id: str
     execution_id: str

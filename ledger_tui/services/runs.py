@@ -39,6 +39,7 @@ from ledger_tui.services.run_values import (
 
 if TYPE_CHECKING:
     from ledger_tui.services.models import ModelService
+    from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.settings import Settings
     from ledger_tui.store.database import Database
@@ -92,6 +93,7 @@ class RunService:
         environment: str,
         device: Callable[[], str],
         provider: Callable[[str], Provider] | None = None,
+        redaction: RunRedaction | None = None,
     ) -> None:
         self._database = database
         self._templates = templates
@@ -100,6 +102,7 @@ class RunService:
         self._environment = environment
         self._device = device
         self._provider = provider or models.provider
+        self._redaction = redaction
 
     async def run(self, request: RunRequest, on_event: RunListener | None = None) -> RunResult:
         """Render, send, stream and store one call.
@@ -154,12 +157,17 @@ class RunService:
         messages = self._templates.render(request.content, dict(request.variables))
         params = {**request.content.params, **request.params}
         now_us = clock.now_us()
+        stored, kept_params = messages, params
+        if (redaction := self._redaction) is not None:
+            request, stored = redaction.request(request), redaction.messages(request.span_kind, messages)
+            kept_params = dict(redaction.params(request.span_kind, params))
         return RunPlan(
             request=request,
             model=model,
             messages=messages,
-            stored_messages=run_record.stored_messages(messages, self._settings.max_rendered_kb * 1024),
-            params=params,
+            stored_messages=run_record.stored_messages(stored, self._settings.max_rendered_kb * 1024),
+            params=kept_params,
+            sent_params=params,
             environment=request.environment or self._environment,
             usage_id=ids.new_id(),
             execution_id=ids.new_id(),
@@ -176,7 +184,7 @@ class RunService:
             request = ModelRequest(
                 model=plan.model.model,
                 messages=plan.messages,
-                params=plan.params,
+                params=plan.sent_params,
                 tools=content.tools,
                 response_schema=content.response_schema,
                 timeout_s=self._settings.timeout_s,
@@ -211,10 +219,13 @@ class RunService:
     ) -> RunResult:
         result = self._result(plan, answer, failure, cancelled, attempts, latency_us)
         try:
-            run_record.finish(self._database, plan, span_key, result, answer.finished.metadata)
+            run_record.finish(self._database, plan, span_key, self._kept(plan, result), answer.finished.metadata)
         except StoreError as error:
             return replace(result, unsaved=error)
         return result
+
+    def _kept(self, plan: RunPlan, result: RunResult) -> RunResult:
+        return result if self._redaction is None else self._redaction.result(plan.request.span_kind, result)
 
     def _result(
         self,

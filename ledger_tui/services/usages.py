@@ -12,6 +12,7 @@ from ledger_tui.services.run_values import RunRequest
 from ledger_tui.store import telemetry
 
 if TYPE_CHECKING:
+    from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.settings import Settings
     from ledger_tui.store.database import Database
@@ -20,24 +21,36 @@ if TYPE_CHECKING:
 class UsageService:
     """Renders and keeps what was rendered. Thread-safe."""
 
-    def __init__(self, database: Database, templates: TemplateService, *, settings: Settings, environment: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        templates: TemplateService,
+        *,
+        settings: Settings,
+        environment: str,
+        redaction: RunRedaction | None = None,
+    ) -> None:
         self._database = database
         self._templates = templates
         self._settings = settings
         self._environment = environment
+        self._redaction = redaction
 
     def render(self, request: RunRequest) -> tuple[str, tuple[ChatMessage, ...]]:
         """Render and store one usage with no execution; its id and the messages. Raises what a run raises before sending."""
         canonical_json(request.variables)
         messages = self._templates.render(request.content, dict(request.variables))
         usage_id = ids.new_id()
+        stored = messages
+        if (redaction := self._redaction) is not None:
+            request, stored = redaction.request(request), redaction.messages(request.span_kind, messages)
         with self._database.lean_write() as lean:
             named = ids.prompt_id(request.prompt_name) if request.prompt_name else None
             row = usage_row(
                 request,
                 usage_id=usage_id,
                 prompt_id=named if named and telemetry.is_prompt(lean, named) else None,
-                rendered=stored_messages(messages, self._settings.max_rendered_kb * 1024),
+                rendered=stored_messages(stored, self._settings.max_rendered_kb * 1024),
                 environment=request.environment or self._environment,
                 at_us=clock.now_us(),
             )

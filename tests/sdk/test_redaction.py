@@ -276,3 +276,20 @@ def test_an_external_field_that_is_withheld(tmp_path: Path) -> None:
         ledger.log_external_span("t", None, "step", "tool", "in", "out")
         one = named(ledger, "t", "step")
     assert (one.payload.input, one.payload.output) == ("in", None) and "ZeroDivisionError" in str(one.attributes)
+
+
+def test_runs_and_renders_too(tmp_path: Path) -> None:
+    """A run is sent and returned as it is, and stored redacted: variables, messages, answer, session and user."""
+    ledger = PromptLedger(str(tmp_path / "ledger.db"), redact=["emails"])
+    secret = CANARIES["email"]
+    ledger.create_prompt("mail", "Write to {{ who }}", model="offline", params={"offline_delay_s": 0})
+    given: dict[str, Any] = {"session_id": secret, "user_identifier": secret, "metadata": {"for": secret}}
+    result = ledger.execute("mail", {"who": secret}, trace_id="t", **given)
+    assert secret in result["output"]
+    assert secret in str(ledger.render("mail", {"who": secret}, **given))
+    kept = ledger.traces.execution(result["execution_id"])
+    assert kept.variables == {"who": "[email]"} and "Write to [email]" in str(kept.messages)
+    assert "[email]" in (kept.response or "")
+    ledger.close()
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert secret.encode() not in file.read_bytes(), file
