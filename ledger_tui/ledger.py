@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ledger_tui.domain import ids
 from ledger_tui.errors import InputError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ledger_tui.settings import Settings
 
 Mode = Literal["full", "tracking_only"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 _latest: weakref.ref[PromptLedger] | None = None
 _own: PromptLedger | None = None
@@ -73,6 +74,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         self._redact = tuple(redact)
         if mode not in ("full", "tracking_only"):
             raise InputError(f"{mode!r} is not a mode", remedy="Modes are full and tracking_only.")
+        self.mode = mode
         self.is_tracking = mode == "tracking_only"
         self._code_registry = code_registry
         self.paths = paths or default_paths()
@@ -277,6 +279,24 @@ def default_ledger() -> PromptLedger:
     if latest is None:
         latest = _own = PromptLedger()
     return latest
+
+
+@overload
+def observe(function: F, /) -> F: ...
+
+
+@overload
+def observe(
+    function: None = None,
+    /,
+    *,
+    name: str | None = None,
+    kind: str = "span",
+    capture_input: bool = True,
+    capture_output: bool = True,
+    attributes: Mapping[str, Any] | None = None,
+    live: bool = False,
+) -> Callable[[F], F]: ...
 
 
 def observe(function: Any = None, /, **options: Any) -> Any:
