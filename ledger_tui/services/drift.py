@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import tomllib
@@ -201,10 +202,12 @@ def find_source(wanted: str | None, folder: Path) -> CodeSource | None:
     if str(base) not in sys.path:
         sys.path.insert(0, str(base))
     try:
-        found = importlib.import_module(module_name)
-        for part in attribute.split(".") if attribute else ():
-            found = getattr(found, part)
-    except Exception as error:
+        # What the module prints is not the answer of whoever asked.
+        with contextlib.redirect_stdout(sys.stderr):
+            found = importlib.import_module(module_name)
+            for part in attribute.split(".") if attribute else ():
+                found = getattr(found, part)
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{wanted}: {type(error).__name__}: {error}",
             title="The code's prompts cannot be read",

@@ -41,8 +41,11 @@ class Folder:
 
     def files(self, suffixes: tuple[str, ...]) -> list[FoundFile]:
         """The files with one of the suffixes, by path; hidden ones are left out. Links and devices have a problem."""
-        with self._root() as root:
-            found = sorted(self._walk(root, "", suffixes, 0), key=lambda one: one.path)
+        try:
+            with self._root() as root:
+                found = sorted(self._walk(root, "", suffixes, 0), key=lambda one: one.path)
+        except OSError as error:
+            raise self._error("", _reason(error)) from error
         if len(found) > MAX_FILES:
             raise self._error("", f"it has more than {MAX_FILES} prompt files")
         return found
@@ -95,10 +98,6 @@ class Folder:
             raise self._error("", _reason(error), "A folder cannot be opened") from error
         try:
             yield descriptor
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise self._error("", _reason(error)) from error
         finally:
             os.close(descriptor)
 

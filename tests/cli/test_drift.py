@@ -179,3 +179,12 @@ def test_foreign_file_names_cannot_command_the_terminal(call: Call, folder: Path
     (folder / "prompts" / "x\x1b[2J.md").write_text("x")
     answer = call("drift", "--from", "prompts")
     assert answer.code == 2 and "\x1b" not in answer.err
+
+
+def test_what_the_code_prints_is_not_the_answer(call: Call, folder: Path) -> None:
+    """A module that prints, and one that ends the program, leave standard output to the answer."""
+    (folder / "loud_texts.py").write_text("print('loud')\nA = 'a'\n")
+    answer = call("drift", "--from", "loud_texts", "--json")
+    assert [row["name"] for row in answer.json["prompts"]] == ["A"] and "loud" in answer.err
+    (folder / "ending_texts.py").write_text("raise SystemExit(0)\n")
+    assert call("drift", "--from", "ending_texts").code == 1

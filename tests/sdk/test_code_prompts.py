@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -272,6 +273,36 @@ def test_a_folder_follows_no_links_and_has_one_file_a_name(open_ledger: Open, tm
     (folder / "a.jinja").write_text("a")
     with pytest.raises(InputError, match="both mean a"):
         ledger.register_code_prompts()
+
+
+FIRST = """
+import sys
+from ledger_tui import PromptLedger
+sys.stdin.readline()
+with PromptLedger(sys.argv[1], mode="tracking_only", code_registry={"a": "new", "b": "new too"}) as ledger:
+    print(ledger.render("a")["version"], *(p["version"] for p in ledger.register_code_prompts()["registered"]))
+"""
+
+
+def test_programs_that_start_at_once_make_one_version(open_ledger: Open, tmp_path: Path) -> None:
+    """Processes that meet a new text at the same moment agree on its version."""
+    open_ledger().prepare()
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", FIRST, str(tmp_path / "ledger.db")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write("go\n")
+        program.stdin.flush()
+    assert [program.communicate(timeout=60)[0].split() for program in programs] == [["1", "1", "1"]] * 3
+    ledger = open_ledger()
+    assert {name: len(ledger.registry.versions(name)) for name in ("a", "b")} == {"a": 1, "b": 1}
 
 
 # What git knows

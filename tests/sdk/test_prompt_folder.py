@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from ledger_tui import PromptLedger
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.errors import InputError
+from ledger_tui.store.database import Database
 
 CONTENTS = {
     "mail/plain": PromptContent.of_text("Hello {{ name }}"),
@@ -223,3 +226,47 @@ def test_a_prompt_of_the_code_is_not_taken(ledger: PromptLedger, tmp_path: Path)
     ledger.registry.save("odd", PromptContent.of_text("of the code"))
     assert {one.name: one.action for one in ledger.folders.load(out)}["odd"] == "in code"
     assert ledger.registry.version("odd").number == 2
+
+
+TOO_LARGE = """
+import resource, signal, sys
+from ledger_tui.errors import InputError
+from ledger_tui.services.folder_files import Folder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    Folder(sys.argv[1]).write("a/b.prompty", b"x" * 2000)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_keeps_the_old_file(tmp_path: Path) -> None:
+    """A write that the system ends half-way leaves the file as it was and nothing beside it."""
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    (out / "a" / "b.prompty").write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", TOO_LARGE, str(out)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "a/b.prompty" in done.stdout
+    assert tree(out) == {"a/b.prompty": b"old"}
+
+
+def test_both_databases_export_import_and_compare(any_database: Database, tmp_path: Path) -> None:
+    """Files, registration and drift work the same on SQLite and on Postgres."""
+    made = PromptLedger(paths=any_database.paths, mode="tracking_only", code_registry={"c": "code"})
+    made.database = any_database
+    with made as ledger:
+        ledger.create_prompt("p", "x", labels=["staging"])
+        ledger.register_code_prompts()
+        ledger.execute("c", model="offline", environment="dev", params={"offline_delay_s": 0})
+        assert [one.path for one in ledger.folders.export(tmp_path / "out")] == ["c.prompty", "p.prompty"]
+        assert [one.action for one in ledger.folders.load(tmp_path / "out")] == ["in code", "unchanged"]
+        [row] = ledger.drift.look(ledger.code_prompts.source, tmp_path)
+        assert [(place.key, place.version) for place in row.places] == [
+            ("working", 1),
+            ("registered", 1),
+            ("executed:dev", 1),
+        ]
+        assert row.differing() == ()
