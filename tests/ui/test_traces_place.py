@@ -334,3 +334,21 @@ def test_the_screen_stays_small() -> None:
     assert len(inspect.getsource(TracesPlace).splitlines()) < 250
     folder = Path(inspect.getfile(TracesPlace)).parent
     assert all(len(file.read_text().splitlines()) < 400 for file in folder.glob("*.py"))
+
+
+async def test_in_a_narrow_terminal_the_shown_pane_has_the_focus(
+    workstation: Workstation, prepared: PromptLedger
+) -> None:
+    """A clicked tab, the cost key and the detail's brackets lead the keys to the pane that they show."""
+    record_agent(prepared)
+    async with workstation("traces", (80, 24)) as pilot:
+        shown = place(pilot)
+        await rest(pilot)
+        await pilot.click("#folds", offset=(11, 0))
+        assert shown.span_tree.has_focus and shown.has_class("-at-spans")
+        await pilot.press("right_square_bracket")
+        assert shown.detail.text_pane.has_focus and shown.has_class("-at-detail")
+        await pilot.press("c")
+        assert shown.query_one("#cost").has_focus and shown.has_class("-at-cost")
+        await pilot.press("c")
+        assert shown.trace_list.has_focus and shown.has_class("-at-traces")

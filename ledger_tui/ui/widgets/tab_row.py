@@ -50,6 +50,8 @@ class TabRow(Widget, can_focus=True):
 
         row: TabRow
         name: str
+        clicked: bool = False
+        """Whether it was chosen with the mouse."""
 
         @property
         def control(self) -> TabRow:
@@ -81,7 +83,7 @@ class TabRow(Widget, can_focus=True):
         for label, name in self._labels():
             right += len(label) + 1
             if event.x < right:
-                self.choose(name)
+                self.choose(name, clicked=True)
                 return
 
     def action_step(self, step: int) -> None:
@@ -90,7 +92,7 @@ class TabRow(Widget, can_focus=True):
             place = self.names.index(self.chosen) if self.chosen in self.names else 0
             self.choose(self.names[(place + step) % len(self.names)])
 
-    def choose(self, name: str) -> None:
+    def choose(self, name: str, *, clicked: bool = False) -> None:
         """Open a tab and say so."""
         self.chosen = name
-        self.post_message(self.Chosen(self, name))
+        self.post_message(self.Chosen(self, name, clicked))

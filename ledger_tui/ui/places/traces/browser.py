@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from textual import events, on
 from textual.getters import query_one
@@ -11,7 +13,9 @@ from textual.widgets import Static
 
 from ledger_tui.domain.values import TracePage
 from ledger_tui.errors import FilterError
+from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.place import Place
+from ledger_tui.ui.places.traces.code import list_code, trace_code
 from ledger_tui.ui.places.traces.empty import no_match, no_traces
 from ledger_tui.ui.places.traces.filter_bar import FilterBar
 from ledger_tui.ui.places.traces.reading import OpenTrace
@@ -156,3 +160,15 @@ class TraceBrowser(Place):
         self.trace_list.renew(page.rows, page.next_cursor is None)
         self._count()
         self.renewed(page)
+
+    def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
+        """Common filters."""
+        for title, text in (("Failed traces", "status:failed"), ("Running traces", "status:running")):
+            yield title, f"Filter the traces by {text}", partial(self.filter_by, text)
+        yield "All traces", "Clear the filter", partial(self.filter_by, "")
+
+    def code_subject(self) -> CodeSubject | None:
+        """The open trace, or the list as it is filtered."""
+        if self.opened is not None and not self.filter_bar.has_focus_within:
+            return trace_code(self.opened.row.trace_id)
+        return list_code(self.filter_text)

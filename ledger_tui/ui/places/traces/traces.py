@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,10 +15,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ledger_tui.domain.values import TracePage
-from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.traces import layout
 from ledger_tui.ui.places.traces.browser import TraceBrowser
-from ledger_tui.ui.places.traces.code import list_code, trace_code
 from ledger_tui.ui.places.traces.cost_panel import CostPanel
 from ledger_tui.ui.places.traces.detail import SpanDetail
 from ledger_tui.ui.places.traces.filter_bar import FilterBar, FilterField
@@ -212,11 +210,12 @@ class TracesPlace(TraceBrowser):
         shown = self.has_class("-at-cost") if self.has_class("-narrow") else self.has_class("-costs")
         self.set_class(not shown, "-costs")
         if self.has_class("-narrow"):
-            self._fold("Traces" if shown else "Cost")
+            self._go_fold("Traces" if shown else "Cost")
 
     def action_tab(self, step: int) -> None:
         """A neighbouring tab of the detail."""
-        self._fold("Detail")
+        if self.has_class("-narrow") and not self.detail.has_focus_within:
+            self._go_fold("Detail")
         self.detail.step_tab(step)
 
     @on(SpanDetail.PromptAsked)
@@ -237,7 +236,15 @@ class TracesPlace(TraceBrowser):
 
     @on(TabRow.Chosen, "#folds")
     def _fold_chosen(self, event: TabRow.Chosen) -> None:
-        self._fold(event.name)
+        if event.clicked:
+            self._go_fold(event.name)
+        else:
+            self._fold(event.name)
+
+    def _go_fold(self, name: str) -> None:
+        """Show a pane in a narrow terminal and give it the focus."""
+        panes = (self.trace_list, self.span_tree, self.detail.text_pane, self.query_one(CostPanel))
+        self._go(dict(zip(layout.TABS, panes, strict=True))[name], name)
 
     def _fold(self, name: str) -> None:
         """In a narrow terminal: show the pane of a tab."""
@@ -262,20 +269,8 @@ class TracesPlace(TraceBrowser):
         self._open(trace_id)
         self._go(self.span_tree, "Spans")
 
-    def code_subject(self) -> CodeSubject | None:
-        """The open trace, or the list as it is filtered."""
-        if self.opened is not None and not self.filter_bar.has_focus_within:
-            return trace_code(self.opened.row.trace_id)
-        return list_code(self.filter_text)
-
     def copy_source(self) -> str | None:
         """The text of the detail; in the list the id of the trace."""
         if self.trace_list.has_focus and self.trace_list.trace is not None:
             return self.trace_list.trace.trace_id
         return self.detail.shown_text
-
-    def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
-        """Common filters."""
-        for title, text in (("Failed traces", "status:failed"), ("Running traces", "status:running")):
-            yield title, f"Filter the traces by {text}", partial(self.filter_by, text)
-        yield "All traces", "Clear the filter", partial(self.filter_by, "")
