@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 from ledger_tui import PromptLedger
@@ -323,20 +324,22 @@ def test_whom_a_client_asks() -> None:
     )
 
 
-def test_answers_of_the_real_provider_are_priced(ledger: PromptLedger, failing_server: FailingServer) -> None:
-    """A call to the library's own provider gets that provider's price; the server here stands behind its name."""
-    client = ledger.wrap(failing(failing_server, "ok"))
+@pytest.mark.parametrize(
+    ("address", "provider", "priced"), [(None, "openai", True), ("https://proxy.example/v1", "proxy.example", False)]
+)
+def test_prices_follow_the_address(ledger: PromptLedger, address: str | None, provider: str, priced: bool) -> None:
+    """A call to the library's own provider gets that provider's price, the same model at a stranger's address none."""
+    answer = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
+    }
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=answer))
+    client = openai.OpenAI(api_key=KEY, base_url=address, http_client=httpx2.Client(transport=transport))
     with ledger.trace("all", trace_id="t"):
-        watch: Any = vars(client)["_ledger_watch"]
-        call = watch.begin(
-            openai.OpenAI(api_key=KEY), "/chat/completions", {"body": {"model": "gpt-4o-mini", "messages": ASK}}
-        )
-        call.answered(
-            {
-                "model": "gpt-4o-mini",
-                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}],
-                "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
-            }
-        )
+        ledger.wrap(client).chat.completions.create(model="gpt-4o-mini", messages=ASK)
     (one,) = calls(ledger)
-    assert one.row.provider == "openai" and one.row.cost_nusd and one.payload.output == "hi"
+    assert (one.row.provider, one.row.cost_nusd is not None, one.row.unpriced) == (provider, priced, not priced)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.sdk.wrapping.answers import Answer, as_json, raw_json
@@ -58,7 +59,6 @@ class WatchedCall:
             data = as_json(answer) or raw_json(answer)
             if data is None:
                 self._span.set(note="the answer was not read through the client")
-                self._answer.failure = None
                 self._write(None)
             else:
                 self._answer.whole(data)
@@ -142,6 +142,7 @@ class WatchedCall:
         return next((price.nusd for price in prices if price is not None), None)
 
 
+@lru_cache(maxsize=256)
 def whom(family: str, base_url: str) -> tuple[str, str | None]:
     """The provider that a client asks, and the address when the price book has to be asked for it.
 
