@@ -11,6 +11,7 @@ from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.ui.places.traces.traces import TracesPlace
+from ledger_tui.ui.widgets.tab_row import TabRow
 from textual.pilot import Pilot
 
 from tests.ui.conftest import Workstation, screen_text, settle, until
@@ -352,3 +353,31 @@ async def test_in_a_narrow_terminal_the_shown_pane_has_the_focus(
         assert shown.query_one("#cost").has_focus and shown.has_class("-at-cost")
         await pilot.press("c")
         assert shown.trace_list.has_focus and shown.has_class("-at-traces")
+
+
+async def test_a_receipt_reads_like_arithmetic(workstation: Workstation, prepared: PromptLedger) -> None:
+    """Tokens, price per million and amount of each class, their sum and the source; no price is said in words."""
+    lines = [
+        {"class": "input", "tokens": 1000, "usd_per_million": "2.5", "nusd": 2_500_000},
+        {"class": "output", "tokens": 200, "usd_per_million": "10", "nusd": 2_000_000},
+    ]
+    receipt = {"lines": lines, "total_nusd": 4_500_000, "source": "genai-prices", "version": "1"}
+    call = {"kind": "llm", "provider": "openai", "model": "gpt-4o", "tokens": TokenUsage(1000, 0, 0, 200)}
+    prepared.traces.record([step("free", "own", unpriced=True, **call)])
+    prepared.traces.record([step("paid", "call", cost_nusd=4_500_000, attributes={"receipt": receipt}, **call)])
+    async with workstation("traces", (160, 48)) as pilot:
+        shown = place(pilot)
+        for trace, words in (
+            (
+                "paid",
+                ["input    1,000         $2.5  $0.0025", "output     200          $10  $0.0020", "total", "$0.0045"],
+            ),
+            ("free", ["This call has no known price. It counts as unpriced, not as free."]),
+        ):
+            shown.open_trace(trace)
+            await until(lambda name=trace: shown.opened is not None and shown.opened.row.trace_id == name, pilot)
+            await rest(pilot)
+            shown.detail.query_one(TabRow).choose("Receipt")
+            await settle(pilot)
+            text = screen_text(pilot)
+            assert all(word in text for word in words), text
