@@ -78,6 +78,7 @@ async def ended(pilot: Pilot[None], place: PlaygroundPlace, count: int = 1) -> l
 async def test_an_empty_playground_can_be_used_at_once(workstation: Workstation, ledger: Any) -> None:
     """With no prompt at all one types a message and runs it."""
     async with workstation("playground") as pilot:
+        await until(lambda: "unsaved text" in screen_text(pilot), pilot, "the empty text")
         assert "ctrl+r runs this" in screen_text(pilot)
         await pilot.press(*"Say hi")
         await pilot.press("ctrl+r")

@@ -31,6 +31,9 @@ from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.answer_stream import AnswerStream
 
 MAX_ANSWERS = 50
+NOT_YET = Content.assemble(
+    ("ctrl+r", "bold $primary"), " runs this    ", ("ctrl+o", "bold $primary"), " opens a prompt"
+)
 
 
 class AnswerColumn(Vertical):
@@ -58,11 +61,17 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         Binding("r", "ask('run')", "Run this", id="playground.run_one", tooltip="Run this model alone", show=False),
         Binding("o", "ask('model')", "Model", id="playground.model", tooltip="Take another model", show=False),
         Binding("p", "ask('params')", "Parameters", id="playground.params", tooltip="Set parameters", show=False),
-        Binding("delete", "ask('remove')", "Remove", id="playground.remove", tooltip="Take this model away", show=False),
+        Binding(
+            "delete", "ask('remove')", "Remove", id="playground.remove", tooltip="Take this model away", show=False
+        ),
         Binding("t", "ask('trace')", "Trace", id="playground.trace", tooltip="Open the trace of this answer"),
         Binding("d", "ask('diff')", "Diff", id="playground.diff", tooltip="Compare this answer with another"),
-        Binding("left_square_bracket", "earlier(-1)", "Earlier", id="playground.earlier", show=False, tooltip="Earlier"),
-        Binding("right_square_bracket", "earlier(1)", "Later", id="playground.later", show=False, tooltip="Later answer"),
+        Binding(
+            "left_square_bracket", "earlier(-1)", "Earlier", id="playground.earlier", show=False, tooltip="Earlier"
+        ),
+        Binding(
+            "right_square_bracket", "earlier(1)", "Later", id="playground.later", show=False, tooltip="Later answer"
+        ),
     ]
 
     @dataclass
@@ -194,9 +203,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         trouble = self.query_one(".trouble", Static)
         trouble.display = answer is not None and answer.problem is not None
         trouble.update(problem_words(answer))
-        self.query_one(".state", Static).update(
-            state_line(answer) if answer else Content.assemble(("ctrl+r", "bold $primary"), " runs this")
-        )
+        self.query_one(".state", Static).update(state_line(answer) if answer else NOT_YET)
         self.query_one(".cost", Static).update(
             cost_line(answer) if answer and answer.result else estimate_words(self._estimate)
         )

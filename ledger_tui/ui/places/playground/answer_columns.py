@@ -21,14 +21,16 @@ class AnswerColumns(Vertical):
     class Changed(Message):
         """There are other columns now, or other models in them."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, model: str, *, id: str | None = None) -> None:
+        """Begin with one column for ``model``."""
         super().__init__(id=id)
+        self._model = model
         self._last: AnswerColumn | None = None
 
     def compose(self) -> ComposeResult:
         """Tabs for a narrow terminal, and the columns."""
         yield TabLine(id="model-tabs")
-        yield Container(AnswerColumn("offline"), id="answers")
+        yield Container(AnswerColumn(self._model), id="answers")
 
     def on_mount(self) -> None:
         """Arrange the first column."""

@@ -80,7 +80,9 @@ def state_line(answer: Answer) -> Content:
             words.append(answer.waiting)
         elif answer.thought and not answer.output:
             words.append(f"thinking, {answer.thought:,} characters")
-        return Content.assemble(glyph, " ", ("running" if answer.status == "running" else answer.status), *_dotted(words))
+        return Content.assemble(
+            glyph, " ", ("running" if answer.status == "running" else answer.status), *_dotted(words)
+        )
     words = [seconds(result.latency_us)]
     if result.first_token_us is not None:
         words.append(f"first {seconds(result.first_token_us)}")

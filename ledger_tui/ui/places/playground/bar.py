@@ -13,7 +13,9 @@ from ledger_tui.ui.places.playground.session import MAX_REPEAT
 class PlayBar(Horizontal):
     """The subject, Run and Stop, how often, Open and one more model. The buttons call the screen's actions."""
 
-    HELP = "### Repeat\nHow often each model is run, 1 to 20 times one after the other; the answers are kept side by side."
+    HELP = (
+        "### Repeat\nHow often each model is run, 1 to 20 times one after the other; the answers are kept side by side."
+    )
 
     def compose(self) -> ComposeResult:
         """Words and buttons."""

@@ -97,7 +97,9 @@ class Choosing(Place):
         name = self._name_or_refuse()
         rows = await asyncio.to_thread(self.ledger.registry.input_sets, name)
         shown = [(row.name, f"{row.name}  {len(from_set(row.variables))} values") for row in rows]
-        pick = Pick("Input sets", shown, nothing="No values are kept yet: ctrl+b keeps these.", drop="Drop" if rows else "")
+        pick = Pick(
+            "Input sets", shown, nothing="No values are kept yet: ctrl+b keeps these.", drop="Drop" if rows else ""
+        )
         chosen = await self.app.push_screen_wait(pick)
         found = {row.name: row for row in rows}
         form = self.query_one(InputForm)

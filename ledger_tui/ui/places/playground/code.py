@@ -28,14 +28,14 @@ def code_for(plan: Plan, model: str, params: Mapping[str, Any]) -> CodeSubject:
     )
 
 
-def _python(
-    name: str, version: int | None, fields: Sequence[Filled], model: str, params: Mapping[str, Any]
-) -> str:
+def _python(name: str, version: int | None, fields: Sequence[Filled], model: str, params: Mapping[str, Any]) -> str:
     head = ["from ledger_tui import PromptLedger"]
     if any(field.kind == "file" for field in fields):
         head.insert(0, "from pathlib import Path\n")
     call = ["result = PromptLedger().execute(", f"    {name!r},"]
-    call += ["    {", *(f"        {field.name!r}: {_python_value(field)}," for field in fields), "    },"] if fields else []
+    call += (
+        ["    {", *(f"        {field.name!r}: {_python_value(field)}," for field in fields), "    },"] if fields else []
+    )
     call += [f"    version={version},"] if version else []
     call += [f"    model={model!r},"]
     call += [f"    params={dict(params)!r},"] if params else []

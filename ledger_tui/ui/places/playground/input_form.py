@@ -96,7 +96,9 @@ One field for each variable of the prompt. Kept input sets bring back values: **
         empty = self.query_one(".empty", Static)
         empty.display = not self._names
         empty.update(
-            Content.assemble("No variables.\n\nWrite ", ("{{ name }}", "bold $primary"), " in the prompt to get a field.")
+            Content.assemble(
+                "No variables.\n\nWrite ", ("{{ name }}", "bold $primary"), " in the prompt to get a field."
+            )
         )
 
     def tell_set(self, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual import events, on
+
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
@@ -9,6 +11,9 @@ from ledger_tui.ui.places.playground.choosing import Choosing
 from ledger_tui.ui.places.playground.code import code_for
 from ledger_tui.ui.places.playground.comparing import answer_pair, compared, estimate_rows, rendered
 from ledger_tui.ui.places.playground.dialogs import AnswerDiff, Preview
+from ledger_tui.ui.places.playground.tab_line import TabLine
+
+TABS = ("inputs", "prompt", "answers")
 
 
 class Looking(Choosing):
@@ -45,3 +50,21 @@ class Looking(Choosing):
         if answer is None:
             return None
         return answer.output or self.answers.current.stream.answer or None
+
+    # A narrow terminal
+
+    @on(TabLine.Chosen, "#tabs")
+    def _tab_chosen(self, event: TabLine.Chosen) -> None:
+        self.show_tab(event.index)
+
+    def show_tab(self, index: int) -> None:
+        """Bring one of ``TABS`` to the front of a narrow terminal."""
+        self.query_one("#tabs", TabLine).chosen = index
+        for number, tab in enumerate(TABS):
+            self.set_class(number == index, f"-show-{tab}")
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A field that gets focus is to be seen."""
+        for number, selector in enumerate(("#inputs", "#prompt", "#right")):
+            if event.widget in self.query_one(selector).walk_children():
+                self.show_tab(number)

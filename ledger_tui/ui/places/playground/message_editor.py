@@ -19,7 +19,7 @@ from ledger_tui.domain.template import Analysis
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.template_area import Mark, TemplateArea
 
-_SHORT = 4
+PLACEHOLDER = "Write a message: {{ name }} makes a field, ctrl+r runs it. ctrl+o opens a saved prompt."
 
 
 class MessageBlock(Vertical):
@@ -56,7 +56,7 @@ class MessageBlock(Vertical):
         with Horizontal(classes="block-head"):
             yield Button(f"{self.role} ▾", id="role", compact=True, tooltip="Change the role")
             yield Button("✕", id="drop", compact=True, tooltip="Take this message away")
-        yield TemplateArea(self._text, compact=True, show_line_numbers=False)
+        yield TemplateArea(self._text, compact=True, show_line_numbers=False, placeholder=PLACEHOLDER)
         yield Static("", classes="problem", markup=False)
 
     @property

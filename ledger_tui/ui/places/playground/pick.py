@@ -32,7 +32,9 @@ class Pick(Dialog[str | None]):
         Binding("down", "move(1)", "Down", show=False, id="pick.down", tooltip="One down"),
         Binding("up", "move(-1)", "Up", show=False, id="pick.up", tooltip="One up"),
     ]
-    DEFAULT_CSS = "Pick OptionList { height: auto; max-height: 16; border: none; background: $surface; margin: 1 0 0 0; }"
+    DEFAULT_CSS = (
+        "Pick OptionList { height: auto; max-height: 16; border: none; background: $surface; margin: 1 0 0 0; }"
+    )
 
     def __init__(
         self,

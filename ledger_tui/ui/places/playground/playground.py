@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -27,7 +27,6 @@ from ledger_tui.ui.places.playground.session import Arrival, Plan, Session, arri
 from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.subject import PlaygroundSubject
 
-TABS = ("inputs", "prompt", "answers")
 TYPING_S = 0.35
 """How long nobody types before the text is looked at."""
 
@@ -80,24 +79,26 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
             with Vertical(id="side"):
                 yield InputForm(id="inputs")
                 yield MessageEditor(id="prompt")
-            yield AnswerColumns(id="right")
+            yield AnswerColumns(self.ledger.settings.default_model or "offline", id="right")
 
     def on_mount(self) -> None:
         """Take up where the last visit ended, unless something is on its way here."""
         self.bar, self.form = self.query_one(PlayBar), self.query_one(InputForm)
         self.editor, self.answers = self.query_one(MessageEditor), self.query_one(AnswerColumns)
         self._typing = self.set_interval(TYPING_S, self._look, pause=True)
-        self._show_tab(0)
-        self._tell_subject()
+        self.show_tab(0)
         self._tell_running()
         self.load(lambda: come_back(self.ledger), self._came_back, group="arrive")
 
     # Something to run
 
     def _came_back(self, arrival: Arrival) -> None:
-        untouched = self.editor.messages == self.session.content.messages
-        if untouched and not self._arrived:
+        if self._arrived:
+            return
+        if self.editor.messages == self.session.content.messages:
             self.take_arrival(arrival)
+        else:
+            self._tell_subject()
 
     def open_playground(self, subject: PlaygroundSubject) -> None:
         """Run this from now on."""
@@ -116,11 +117,11 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         self._names = []
         await self.editor.set_messages(arrival.messages)
         await self.answers.set_columns(arrival.columns)
-        texts = [message.text for message in arrival.messages]
-        await self._take_analyses(await asyncio.to_thread(lambda: self.ledger.templates.analyse(texts)))
+        await self._analyse()
         if not self.form.focus_first():
-            self._show_tab(1)
+            self.show_tab(1)
             self.editor.focus_first()
+        self._tell_subject()
         self._estimate()
 
     def take_session(self, session: Session) -> None:
@@ -153,6 +154,10 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     def _analysed(self, analyses: Sequence[Analysis]) -> None:
         self.call_next(self._take_analyses, analyses)
 
+    async def _analyse(self) -> None:
+        texts = [message.text for message in self.editor.messages]
+        await self._take_analyses(await asyncio.to_thread(lambda: self.ledger.templates.analyse(texts)))
+
     async def _take_analyses(self, analyses: Sequence[Analysis]) -> None:
         """Fields follow the variables; a text that cannot be read keeps those it had."""
         before = self._names + [()] * len(analyses)
@@ -162,7 +167,6 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         ]
         self.editor.mark(analyses)
         await self.form.set_names([name for names in self._names for name in names])
-        self._tell_subject()
 
     def _estimate(self) -> None:
         plan, columns = self.plan(), self.answers.chosen
@@ -195,7 +199,7 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
             self.app.notify("It is running; escape stops it", markup=False)
             return
         if self.has_class("-narrow"):
-            self._show_tab(2)
+            self.show_tab(2)
             self.answers.current.stream.focus()
         self.run_worker(self._run_now(idle), group="runs", exit_on_error=False)
         self._tell_running()
@@ -204,9 +208,10 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         await self.app.opened.wait()
         self.form.problems(())
         try:
+            await self._analyse()
             await run_columns(self.ledger, self.plan(), columns)
         except ValueRefused as error:
-            self._show_tab(0)
+            self.show_tab(0)
             self.form.problems([(error.name, f"{error.cause}. {error.remedy}")])
         except Exception as error:
             self.show_error(error)
@@ -272,20 +277,3 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     def action_keep_set(self) -> None:
         """Keep the values under a name."""
         self.ask(self.keep_set())
-
-    # A narrow terminal
-
-    @on(TabLine.Chosen, "#tabs")
-    def _tab_chosen(self, event: TabLine.Chosen) -> None:
-        self._show_tab(event.index)
-
-    def _show_tab(self, index: int) -> None:
-        self.query_one("#tabs", TabLine).chosen = index
-        for number, tab in enumerate(TABS):
-            self.set_class(number == index, f"-show-{tab}")
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A field that gets focus is to be seen."""
-        for number, selector in enumerate(("#inputs", "#prompt", "#right")):
-            if event.widget in self.query_one(selector).walk_children():
-                self._show_tab(number)

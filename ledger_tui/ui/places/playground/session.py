@@ -125,7 +125,9 @@ def _columns(remembered: Mapping[str, Any]) -> Columns:
     found = remembered.get("columns")
     if not isinstance(found, list):
         return ()
-    return tuple((str(item[0]), dict(item[1])) for item in found if isinstance(item, list) and len(item) == 2)[:MAX_COLUMNS]
+    return tuple((str(item[0]), dict(item[1])) for item in found if isinstance(item, list) and len(item) == 2)[
+        :MAX_COLUMNS
+    ]
 
 
 def remember(ledger: PromptLedger, plan: Plan, columns: Columns) -> None:
@@ -141,7 +143,9 @@ def remember(ledger: PromptLedger, plan: Plan, columns: Columns) -> None:
     ledger.drafts.keep(plan.key, Draft(plan.key, content=content, based_on=plan.session.version_id))
 
 
-def request_for(plan: Plan, model: str, params: Mapping[str, Any], values: Mapping[str, Any], session_id: str) -> RunRequest:
+def request_for(
+    plan: Plan, model: str, params: Mapping[str, Any], values: Mapping[str, Any], session_id: str
+) -> RunRequest:
     """One call; it names the version only when the text is that version's."""
     content = plan.content
     unchanged = bool(plan.session.saved_sha256) and content.sha256 == plan.session.saved_sha256
