@@ -29,6 +29,11 @@ class Paths:
         return self.data / "drafts"
 
     @property
+    def last_prompt(self) -> Path:
+        """The name of the prompt that was open last."""
+        return self.data / "last-prompt"
+
+    @property
     def spool(self) -> Path:
         """Recorded spans on their way into the database."""
         return self.data / "spool"

@@ -494,9 +494,9 @@ def test_a_draft_survives_kill_9(tmp_path: Path) -> None:
         _fill(ledger, "greet")
         terminal = _Terminal(paths)
         try:
-            terminal.until(lambda: b"greet" in terminal.seen, "the list")
+            terminal.until(lambda: b"ello from" in terminal.seen and b"Variables" in terminal.seen, "the editor")
             terminal.type(b"\r")
-            terminal.until(lambda: b"Hello from" in terminal.seen and b"Variables" in terminal.seen, "the editor")
+            terminal.until(lambda: b"greet" in terminal.seen, "the focus in the editor")
             terminal.type(b"KEPT ")
             terminal.until(lambda: ledger.drafts.get("greet"), "the draft")
             terminal.until(lambda: "KEPT " in str(ledger.drafts.get("greet").content), "the whole draft")

@@ -63,9 +63,12 @@ class EditWork(Place):
         self._later("estimate", ESTIMATE_S, self._estimate)
 
     def _later(self, name: str, delay: float, action: Any) -> None:
-        if name in self._delays:
-            self._delays[name].stop()
+        self._stop(name)
         self._delays[name] = self.set_timer(delay, action)
+
+    def _stop(self, name: str) -> None:
+        if timer := self._delays.pop(name, None):
+            timer.stop()
 
     def _take_draft(self) -> bool:
         """Hand the present state to the keeper; returns whether there was a subject to keep."""
@@ -119,8 +122,7 @@ class EditWork(Place):
         )
 
     def _forget_draft(self, name: str) -> None:
-        if timer := self._delays.pop("draft", None):
-            timer.stop()
+        self._stop("draft")
         self.dirty = False
         self._keeper.put(name, None)
 
@@ -178,17 +180,18 @@ class EditWork(Place):
             self.app.notify("This version is only shown while your draft waits.", severity="warning", markup=False)
             return
 
+        description = self.editor.value().description
+
         def answered(message: str | None) -> None:
             if message is not None:
-                self._save(subject, content, message)
+                self._save(subject, content, message, description)
 
         ask = Ask(
             f"Save {subject.name}", "What changed? Enter saves without a word.", ok="Save", placeholder="optional"
         )
         self.app.push_screen(ask, answered)
 
-    def _save(self, subject: Subject, content: PromptContent, message: str) -> None:
-        description = self.editor.value().description
+    def _save(self, subject: Subject, content: PromptContent, message: str, description: str) -> None:
         base = subject.base.id if subject.base else None
 
         def work() -> SaveResult:
@@ -200,12 +203,12 @@ class EditWork(Place):
     def _saved(self, result: SaveResult) -> None:
         number = result.version.number
         if result.created:
-            words = f"Saved v{number}"
+            words = f"Saved v{number} of {line(result.prompt.name, 60).plain}"
         elif result.moved:
             words = f"Same as v{number}: active moved there (u to undo)"
         else:
             words = f"No change: this is v{number} already"
-        self.app.notify(words, markup=False)
+        self.app.notify(words, timeout=3, markup=False)
         self._forget_draft(result.prompt.name)
         self.load(partial(self._keeper.write, self.ledger.drafts), lambda _: self.app.registry_changed(), group="draft")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
 
 from ledger_tui.domain.values import JournalRow, PromptRow
 from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
+from ledger_tui.ui.places.prompts.last import keep_last_prompt, last_prompt
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
 from ledger_tui.ui.places.prompts.subject import Subject, read_subject
 from ledger_tui.ui.places.prompts.version_work import VersionWork
@@ -15,7 +19,13 @@ from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.later import DELAY_S
 
+if TYPE_CHECKING:
+    from ledger_tui.services.registry import PromptHit
+
 TABS = ("prompts", "editor", "versions")
+LOOK_S, FIND_S = 0.15, 0.15
+"""How long the cursor rests before its prompt is shown, and typing before texts are searched."""
+SEARCH_LIMIT = 1_000
 
 
 class OpenWork(VersionWork):
@@ -24,7 +34,11 @@ class OpenWork(VersionWork):
     def __init__(self) -> None:
         super().__init__()
         self.prompts: Sequence[PromptRow] = ()
-        """The prompts as the tree shows them."""
+        """All prompts, the archived ones too."""
+        self._drafts: Sequence[str] = ()
+        self._archived_shown = False
+        self._asked = ""
+        """The name that somebody asked to open and that is being read."""
 
     # The list
 
@@ -32,23 +46,58 @@ class OpenWork(VersionWork):
         """Read the prompts and drafts again."""
 
         def work() -> tuple[list[PromptRow], list[str]]:
-            return self.ledger.registry.prompts(), [draft.name for draft in self.ledger.drafts.all()]
+            return self.ledger.registry.prompts(archived=True), [draft.name for draft in self.ledger.drafts.all()]
 
-        self.load(work, self.show_list, group="prompts")
+        def read(result: tuple[list[PromptRow], list[str]]) -> None:
+            self.show_list(result)
+            if self.subject is None and not self._asked and self.query_one(PromptTree).rows:
+                self.load(partial(last_prompt, self.ledger.paths), self._look_first, group="subject")
+
+        self.load(work, read, group="prompts")
 
     def show_list(self, result: tuple[list[PromptRow], list[str]]) -> None:
         """Show prompts and the names of drafts."""
-        self.prompts, drafts = result
+        self.prompts, self._drafts = result
+        hidden = set() if self._archived_shown else {row.name for row in self.prompts if row.archived}
         tree = self.query_one(PromptTree)
-        tree.show(self.prompts, drafts)
-        self.set_class(not self.prompts and not drafts, "-no-prompts")
+        tree.show([row for row in self.prompts if row.name not in hidden], [n for n in self._drafts if n not in hidden])
+        self.set_class(not self.prompts and not self._drafts, "-no-prompts")
+        if self.has_class("-no-prompts") and self.subject is None:
+            self.app.focus_first("#welcome Button")
         self.count()
 
     def count(self) -> None:
         """Say how many prompts there are and how many the filter leaves."""
         tree = self.query_one(PromptTree)
-        total = len(self.prompts)
-        self.query_one("#list").border_subtitle = f"{tree.matches} of {total}" if tree.matches != total else f"{total}"
+        archived = sum(row.archived for row in self.prompts)
+        total = len(self.prompts) - (0 if self._archived_shown else archived)
+        words = f"{tree.matches} of {total}" if tree.filtered else f"{total}"
+        hidden = f" · {archived} archived" if archived else ""
+        self.query_one("#list").border_subtitle = words + hidden
+
+    def action_toggle_archived(self) -> None:
+        """List the archived prompts too, or no more."""
+        self._archived_shown = not self._archived_shown
+        self.show_list((list(self.prompts), list(self._drafts)))
+        archived = sum(row.archived for row in self.prompts)
+        shown = f"{archived} archived listed, A brings one back" if self._archived_shown else "Archived are hidden"
+        self.app.notify(shown if archived else "No prompt is archived.", timeout=3, markup=False)
+
+    def filter_list(self, text: str) -> None:
+        """Leave what matches by name at once, and what matches by its text a moment later."""
+        self.query_one(PromptTree).filter_by(text)
+        self.count()
+        self._later("find", FIND_S, partial(self._find, text))
+
+    def _find(self, text: str) -> None:
+        if text.strip():
+            search = partial(self.ledger.registry.search, text, SEARCH_LIMIT)
+            self.load(search, partial(self._found, text), group="find")
+
+    def _found(self, text: str, hits: list[PromptHit]) -> None:
+        if self.query_one("#filter", Input).value == text:
+            self.query_one(PromptTree).add_hits(hit.name for hit in hits)
+            self.count()
 
     def registry_changed(self) -> None:
         """Prompts, versions or labels changed somewhere: read again; the text in the editor stays when it is unsaved."""
@@ -63,22 +112,59 @@ class OpenWork(VersionWork):
     def open_prompt(self, name: str, version_id: str | None = None) -> None:
         """Show a prompt, at a version when given; what is being edited is kept first."""
         self.flush()
+        self._stop("look")
+        self._asked = name
         self.show_tab("editor")
-        self.load(partial(read_subject, self.ledger, name, version_id), self.show_subject, group="subject")
+        self.load(partial(self._read, name, version_id), partial(self.show_subject, focus=True), group="subject")
+
+    def _read(self, name: str, version_id: str | None = None) -> Subject:
+        """For a thread: read a prompt, and keep its name for the next start."""
+        subject = read_subject(self.ledger, name, version_id)
+        if subject.prompt is not None or subject.draft is not None:
+            keep_last_prompt(self.ledger.paths, name)
+        return subject
+
+    def look_at(self, name: str) -> None:
+        """Show a prompt once the cursor rests on it; the keyboard stays in the tree."""
+        self._later("look", LOOK_S, partial(self._look, name))
+
+    def _look(self, name: str) -> None:
+        if self._may_look(name):
+            self.flush()
+            self.load(partial(self._read, name), self._looked, group="subject")
+
+    def _may_look(self, name: str) -> bool:
+        """Whether nobody began something else meanwhile: text under a person's hands is never exchanged."""
+        known = self.subject is not None and self.subject.name == name
+        in_tree = self.focused is None or isinstance(self.focused, PromptTree)
+        return self.app.screen is self and in_tree and not known
+
+    def _looked(self, subject: Subject) -> None:
+        if self._may_look(subject.name):
+            self.show_subject(subject)
+
+    def _look_first(self, last: str) -> None:
+        """At the start: show the prompt that was open last, else the first."""
+        tree = self.query_one(PromptTree)
+        names = [row.path for row in tree.rows if not row.folder]
+        if self.subject is None and not self._asked and names and tree.cursor == 0:
+            name = last if last in names else names[0]
+            tree.point_at(name)
+            self.look_at(name)
 
     def reopen(self, version_id: str | None = None) -> None:
         """Read the open prompt again, at a version when given."""
         if self.subject is not None:
-            read = partial(read_subject, self.ledger, self.subject.name, version_id)
+            read = partial(self._read, self.subject.name, version_id)
             self.load(read, self.show_subject, group="subject")
 
-    def show_subject(self, subject: Subject) -> None:
-        """Show a prompt; unsaved text of the same prompt stays in the editor."""
+    def show_subject(self, subject: Subject, focus: bool = False) -> None:
+        """Show a prompt, and with ``focus`` go into its text; unsaved text of the same prompt stays in the editor."""
         if not (self.query("#problems") and self.query("#version-list")):
             # The panes come right after the first frame; this subject was faster.
-            self.set_timer(DELAY_S, partial(self.show_subject, subject))
+            self.set_timer(DELAY_S, partial(self.show_subject, subject, focus))
             return
-        before, self.subject = self.subject, subject
+        before, self.subject, self._asked = self.subject, subject, ""
         self.remove_class("-no-subject")
         self.refresh_bindings()
         same = before is not None and before.name == subject.name
@@ -91,10 +177,11 @@ class OpenWork(VersionWork):
             self.query_one(Findings).show_estimate("")
         editor.read_only = subject.waiting
         self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
-        self.query_one(PromptTree).point_at(subject.name)
+        tree = self.query_one(PromptTree)
+        (tree.point_at if focus else tree.mark_open)(subject.name)
         self.load(partial(self.ledger.registry.history, subject.name), self._show_history, group="history")
         self._title()
-        if not same and not self.has_class("-tab-versions"):
+        if focus:
             editor.blocks[0].area.focus()
 
     def _show_history(self, rows: list[JournalRow]) -> None:
@@ -115,6 +202,8 @@ class OpenWork(VersionWork):
         self.query_one("#versions").border_subtitle = f"{len(subject.versions)}"
         if subject.waiting:
             words = f"{version}, to read only: your draft of this prompt waits. Open the prompt again to go on with it."
+        elif subject.prompt is not None and subject.prompt.archived:
+            words = "This prompt is archived. A brings it back."
         elif subject.draft is not None and self.dirty:
             words = "✎ Your draft, not saved. ctrl+s saves it, ctrl+o discards it."
         elif subject.base is not None and not subject.base_is_active:

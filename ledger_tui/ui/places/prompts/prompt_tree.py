@@ -21,6 +21,10 @@ from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import PromptRow
 
 _LOOKS = ("folder", "muted", "label", "draft", "cursor")
+MARKS = {"production": "P", "staging": "S"}
+"""The labels that a narrow tree shows as a letter; any other is ``+``."""
+ROOM_FOR_MARKS, ROOM_FOR_LABELS = 28, 52
+"""Columns from which every line shows its labels, as letters or in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class TreeRow:
     folder: bool
     prompt: PromptRow | None = None
     draft: bool = False
+    by_text: bool = False
+    """Whether the filter found it by its text only."""
 
 
 class PromptTree(ScrollView, can_focus=True):
@@ -42,9 +48,12 @@ class PromptTree(ScrollView, can_focus=True):
     HELP = """
 ### Prompts
 Prompts stand in folders: `support/answer` is `answer` in the folder `support`. The right side says which version is
-active, `*` marks a draft that is not saved.
+active, `*` marks a draft that is not saved. Where there is little room, `P` is the label production, `S` staging and
+`+` any other. The prompt under the cursor is shown beside the tree.
 
-`enter` opens a prompt or folds a folder, `/` filters, `n` writes a new one, `d` makes a copy of this one.
+`enter` goes into a prompt or folds a folder, `n` writes a new one, `d` makes a copy of this one. `/` finds prompts by
+name, label, model and tag, and by their text (`≡`); `esc` takes the filter away. `A` archives a prompt or brings it
+back, `a` lists the archived ones too.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="tree.up", tooltip="One line up"),
@@ -88,11 +97,19 @@ active, `*` marks a draft that is not saved.
             """The tree."""
             return self.tree
 
+    @dataclass
+    class Moved(Message):
+        """A person moved the cursor to a prompt."""
+
+        tree: PromptTree
+        name: str
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._prompts: Sequence[PromptRow] = ()
         self._drafts: Collection[str] = ()
         self._filter = ""
+        self._hits: frozenset[str] = frozenset()
         self._folded: set[str] = set()
         self._rows: list[TreeRow] = []
         self.opened = ""
@@ -106,6 +123,11 @@ active, `*` marks a draft that is not saved.
         return self._rows
 
     @property
+    def filtered(self) -> bool:
+        """Whether a filter leaves some prompts out."""
+        return bool(self._filter)
+
+    @property
     def current(self) -> TreeRow | None:
         """The line under the cursor."""
         return self._rows[self.cursor] if 0 <= self.cursor < len(self._rows) else None
@@ -117,7 +139,12 @@ active, `*` marks a draft that is not saved.
 
     def filter_by(self, text: str) -> None:
         """Leave only prompts that hold every word in name, label, model, tag or description."""
-        self._filter = text.strip().lower()
+        self._filter, self._hits = text.strip().lower(), frozenset()
+        self._rebuild()
+
+    def add_hits(self, names: Iterable[str]) -> None:
+        """Leave these too, until the filter changes: they were found by their text."""
+        self._hits = frozenset(names)
         self._rebuild()
 
     def point_at(self, name: str) -> None:
@@ -130,14 +157,22 @@ active, `*` marks a draft that is not saved.
             if row.path == name and not row.folder:
                 self.cursor = at
 
+    def mark_open(self, name: str) -> None:
+        """Mark a prompt as the open one; the cursor stays where it is."""
+        self.opened = name
+        self.refresh()
+
     def _rebuild(self) -> None:
         before = self.current.path if self.current else ""
         entries: list[tuple[str, PromptRow | None]] = [(row.name, row) for row in self._prompts]
         known = {row.name for row in self._prompts}
         entries += [(name, None) for name in self._drafts if name not in known]
         words = self._filter.split()
+        self._by_text: set[str] = set()
         if words:
-            entries = [entry for entry in entries if all(word in _searched(*entry) for word in words)]
+            named = [entry for entry in entries if all(word in _searched(*entry) for word in words)]
+            self._by_text = set(self._hits - {name for name, _ in named})
+            entries = named + [entry for entry in entries if entry[0] in self._by_text]
         self.matches = len(entries)
         self._rows = list(self._lines(sorted(entries, key=lambda entry: _order(entry[0])), bool(words)))
         self.virtual_size = Size(self.size.width, len(self._rows))
@@ -161,7 +196,9 @@ active, `*` marks a draft that is not saved.
                 shown.append(folders[depth])
                 hidden = hidden or (not unfolded and path in self._folded)
             if not hidden:
-                yield TreeRow(len(folders), label, name, False, prompt, name in self._drafts)
+                yield TreeRow(
+                    len(folders), label, name, False, prompt, name in self._drafts, name in self._by_text
+                )  # fmt: skip
 
     # Drawing
 
@@ -188,13 +225,16 @@ active, `*` marks a draft that is not saved.
         return [("  " * row.depth, ""), (f"{sign} {one_line(row.label)}/", "folder")]
 
     def _prompt(self, row: TreeRow, width: int) -> list[tuple[str, str]]:
-        mark = "● " if row.path == self.opened else "  "
+        mark = "● " if row.path == self.opened else "≡ " if row.by_text else "  "
         left = "  " * row.depth + mark + one_line(row.label)
         prompt = row.prompt
         version = "new" if prompt is None else f"v{prompt.active_number}" if prompt.active_number else "v—"
+        version = "arch" if prompt is not None and prompt.archived else version
         right = [("*" if row.draft else " ", "draft"), (f"{version:>4} ", "muted")]
         room = width - cell_len(left) - 6
-        if prompt is not None:
+        if ROOM_FOR_MARKS <= width < ROOM_FOR_LABELS:
+            right = [(_marks(prompt), "label"), *right]
+        elif prompt is not None and width >= ROOM_FOR_LABELS:
             labels = " ".join(label for label, _ in prompt.labels)
             model = (prompt.model or "").rpartition("/")[2]
             extra: list[tuple[str, str]] = []
@@ -224,6 +264,19 @@ active, `*` marks a draft that is not saved.
     def action_move(self, step: int) -> None:
         """Move the cursor by lines."""
         self.cursor = max(0, min(len(self._rows) - 1, self.cursor + step))
+        self.tell()
+
+    def tell(self) -> None:
+        """Say which prompt the cursor is on."""
+        if self.current is not None and not self.current.folder:
+            self.post_message(self.Moved(self, self.current.path))
+
+    def to_match(self) -> None:
+        """Go to the first prompt when the cursor is on none."""
+        at = next((at for at, row in enumerate(self._rows) if not row.folder), None)
+        if at is not None and self.current is not None and self.current.folder:
+            self.cursor = at
+        self.tell()
 
     def action_page(self, step: int) -> None:
         """Move the cursor by pages."""
@@ -274,6 +327,12 @@ def _order(name: str) -> list[tuple[int, str, str]]:
     """Folders before prompts, without regard to case."""
     *folders, label = name.split("/")
     return [*((0, folder.lower(), folder) for folder in folders), (1, label.lower(), label)]
+
+
+def _marks(prompt: PromptRow | None) -> str:
+    labels = {label for label, _ in prompt.labels} if prompt is not None else set()
+    known = "".join(mark if label in labels else " " for label, mark in MARKS.items())
+    return f" {known}{'+' if labels - MARKS.keys() else ' '}"
 
 
 def _searched(name: str, prompt: PromptRow | None) -> str:

@@ -44,7 +44,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         Binding("n", "new", "New", id="prompts.new", tooltip="Write a new prompt"),
         Binding("ctrl+s", "save", "Save", id="prompts.save", tooltip="Save a version of this prompt"),
         Binding("r,ctrl+r", "run", "Run", id="prompts.run", tooltip="Open the playground with this text"),
-        Binding("slash", "filter", "Filter", id="prompts.filter", tooltip="Find prompts by name, label, model or tag"),
+        Binding("slash", "filter", "Filter", id="prompts.filter", tooltip="Find prompts by name, label or text"),
         Binding("D", "compare_draft", "Diff", id="prompts.diff", tooltip="Compare the text with its saved version"),
         Binding(
             "e,ctrl+e", "external", "$EDITOR", show=False, id="prompts.external", tooltip="Edit the message in $EDITOR"
@@ -52,7 +52,12 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         Binding(
             "d", "duplicate", "Copy as", show=False, id="prompts.duplicate", tooltip="Copy this prompt to a new name"
         ),
-        Binding("A", "archive", "Archive", show=False, id="prompts.archive", tooltip="Archive this prompt"),
+        Binding(
+            "A", "archive", "Archive", show=False, id="prompts.archive", tooltip="Archive this prompt, or bring it back"
+        ),
+        Binding(
+            "a", "toggle_archived", "Archived", show=False, id="prompts.archived", tooltip="List archived prompts too"
+        ),
         Binding("ctrl+o", "discard", "Discard", show=False, id="prompts.discard", tooltip="Discard the draft"),
         Binding("f7", "next_pane", "Pane", show=False, id="prompts.pane", tooltip="Go to the next pane"),
         Binding(
@@ -72,7 +77,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
                 pane.border_title = "Prompts"
                 yield Input(compact=True, classes="bar", id="filter", placeholder="/ filter")
                 yield PromptTree(id="tree")
-                yield Static(NO_PROMPTS, id="no-prompts", classes="empty")
+            with Vertical(id="welcome"):
+                yield Static(NO_PROMPTS, classes="empty")
+                with Horizontal(id="welcome-buttons"):
+                    yield Button("Write the first prompt", compact=True, variant="primary", name="new")
             yield Static(NOTHING_OPEN, id="nothing", classes="empty")
             yield Later(self.editor)
             versions = Versions(id="versions", classes="pane")
@@ -85,8 +93,12 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         """Show the prompts with the first frame where that is quick, and read them again once the ledger is open."""
         database = self.ledger.database
         try:
-            if database.dialect == "sqlite" and database.state() == "ready":
-                self.show_list((self.ledger.registry.prompts(), [d.name for d in self.ledger.drafts.all()]))
+            state = database.state() if database.dialect == "sqlite" else ""
+            self.set_class(state == "missing", "-no-prompts")
+            if state == "ready":
+                self.show_list(
+                    (self.ledger.registry.prompts(archived=True), [d.name for d in self.ledger.drafts.all()])
+                )
         except LedgerError:
             pass
         self.query_one(PromptTree).focus()
@@ -108,14 +120,19 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def _chosen(self, event: PromptTree.Chosen) -> None:
         self.open_prompt(event.name)
 
+    @on(PromptTree.Moved)
+    def _moved(self, event: PromptTree.Moved) -> None:
+        self.look_at(event.name)
+
     @on(Input.Changed, "#filter")
     def _filtered(self, event: Input.Changed) -> None:
-        self.query_one(PromptTree).filter_by(event.value)
-        self.count()
+        self.filter_list(event.value)
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
-        self.query_one(PromptTree).focus()
+        tree = self.query_one(PromptTree)
+        tree.focus()
+        tree.to_match()
 
     # What widgets tell
 
@@ -143,7 +160,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def _compare_wanted(self, event: Versions.CompareWanted) -> None:
         self.compare(event.old, event.new)
 
-    @on(Button.Pressed, "#editor > .toolbar Button")
+    @on(Button.Pressed, "#editor > .toolbar Button, #welcome Button")
     async def _tool(self, event: Button.Pressed) -> None:
         await self.run_action(event.button.name or "")
 
@@ -165,7 +182,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
 
         def named(name: str) -> None:
             self.flush()
-            self.show_subject(Subject(name))
+            self.show_subject(Subject(name), focus=True)
             self.editor.show(type(edit)(name, edit.description, edit.messages, edit.model, edit.fields))
             self.edited()
 
@@ -186,6 +203,9 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             self.remove_class("-comparing")
             self.query_one("#version-list").focus()
             return
+        field = self.query_one("#filter", Input)
+        if self.query_one("#list").has_focus_within:
+            field.value = ""
         self.show_tab("prompts")
         self.query_one(PromptTree).focus()
 
@@ -225,11 +245,12 @@ PANES = {"prompts": "list", "editor": "editor", "versions": "versions"}
 FOCUS = {"prompts": "#tree", "editor": "TemplateArea", "versions": "#version-list"}
 KEY = "bold $primary"
 NO_PROMPTS = Content.assemble(
-    "No prompts yet.\n\n",
-    ("n", KEY), "  write the first one\n",
-    ("ctrl+p", KEY), "  find any action\n",
-    ("f1", KEY), "  help\n\n",
-    "To look around first, quit and run\n", ("ledger-tui demo", "bold"),
+    ("No prompts yet.", "bold"), "\n\n",
+    "A prompt is a text with variables; each save keeps a version, each run its trace.\n\n",
+    ("n", KEY), "       write the first one    \n",
+    ("ctrl+p", KEY), "  find any action        \n",
+    ("f1", KEY), "      help for what you see  \n\n",
+    "To look around first, leave with ", ("ctrl+q", KEY), " and run ", ("ledger-tui demo", "bold"),
 )  # fmt: skip
 NOTHING_OPEN = Content.assemble(
     "No prompt is open.\n\n", ("enter", KEY), "  opens the one under the cursor\n", ("n", KEY), "  writes a new one"

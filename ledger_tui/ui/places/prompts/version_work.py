@@ -25,7 +25,7 @@ class VersionWork(EditWork):
         """Change the registry in a thread, then say so and tell every place."""
 
         def done(_: Any) -> None:
-            self.app.notify(words, markup=False)
+            self.app.notify(words, timeout=3, markup=False)
             self.app.registry_changed()
 
         self.load(work, done, group="registry")
@@ -80,11 +80,13 @@ class VersionWork(EditWork):
             self.app.push_screen(Choose("Take off which label?", [(label, label) for label in labels]), answered)
 
     def action_archive(self) -> None:
-        """Archive the open prompt: it leaves the list, its versions and runs stay."""
+        """Archive the open prompt, or bring it back: it leaves the list, its versions and runs stay."""
         subject = self.subject
         if subject is not None and subject.prompt is not None:
-            change = partial(self.ledger.registry.set_field, subject.name, "archived", True)
-            self._change(change, f"Archived {line(subject.name).plain} (u to undo)")
+            back = subject.prompt.archived
+            change = partial(self.ledger.registry.set_field, subject.name, "archived", not back)
+            words = "Brought back" if back else "Archived"
+            self._change(change, f"{words} {line(subject.name, 60).plain} (u to undo)")
 
     # Comparing
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from textual import on
+from rich.cells import cell_len
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Button, OptionList
+from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ledger_tui.domain import clock, money
@@ -34,17 +35,25 @@ class VersionList(OptionList):
 
     HELP = """
 ### Versions
-`●` is the active version: what the name alone means. `enter` shows a version in the editor, `space` marks it, `c`
-compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
+`●` is the active version: what the name alone means. `enter` shows a version in the editor, `space` or a click on `◇`
+marks it, `c` compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
 label on it, `x` takes one off. `u` takes the last of such changes back.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", id="versions.mark", tooltip="Mark this version for a comparison"),
+        Binding("space", "mark", "Mark", id="versions.mark", tooltip="Mark this version for a comparison (or click ◇)"),
         Binding("c", "compare", "Compare", id="versions.compare", tooltip="Compare the two marked versions"),
         Binding("v", "wish('restore')", "Make active", id="versions.restore", tooltip="Make this version active again"),
         Binding("l", "wish('label')", "Label", id="versions.label", tooltip="Put a label on this version"),
         Binding("x", "wish('unlabel')", "Unlabel", show=False, id="versions.unlabel", tooltip="Take a label off"),
     ]
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the column of marks marks; elsewhere it shows the version."""
+        at = event.style.meta.get("option")
+        if at is not None and event.x < 2:
+            event.prevent_default()
+            self.highlighted = at
+            self.action_mark()
 
     def action_mark(self) -> None:
         """Mark the version under the cursor."""
@@ -72,6 +81,9 @@ class Versions(Vertical):
         &.-history #history { display: block; }
         &.-history #version-list { display: none; }
         &.-history .toolbar { display: none; }
+        &.-history #marked { display: none; }
+        #marked { height: auto; color: $text-muted; }
+        .toolbar Button { padding: 0; min-width: 4; }
     }
     """
 
@@ -100,6 +112,7 @@ class Versions(Vertical):
         yield TabLine("Versions", "History", id="versions-tabs")
         yield VersionList(id="version-list", compact=True)
         yield OptionList(id="history", compact=True)
+        yield Static("", id="marked", markup=False)
         with Horizontal(classes="toolbar"):
             yield Button("Compare", compact=True, name="compare", tooltip="Compare two versions (c)")
             yield Button("Make active", compact=True, name="restore", tooltip="Make this version active again (v)")
@@ -114,6 +127,8 @@ class Versions(Vertical):
     def show(self, versions: Sequence[VersionRow], shown: str) -> None:
         """Show versions, newest first; ``shown`` is the id of the one in the editor."""
         known = {version.id for version in versions}
+        same = any(version.id in known for version in self._versions)
+        count = len(self._versions)
         self._versions, self._shown = versions, shown
         self._marked = [mark for mark in self._marked if mark in known]
         rows = self.query_one(VersionList)
@@ -121,7 +136,9 @@ class Versions(Vertical):
         rows.clear_options()
         rows.add_options([Option(self._words(version)) for version in versions])
         at = next((at for at, version in enumerate(versions) if version.id == shown), 0)
-        rows.highlighted = (at if before is None else min(before, len(versions) - 1)) if versions else None
+        keep = same and before is not None and len(versions) == count
+        rows.highlighted = (before if keep else at) if versions else None
+        self._tell_marked()
 
     def show_history(self, rows: Sequence[JournalRow]) -> None:
         """Show the facts, newest first."""
@@ -131,20 +148,26 @@ class Versions(Vertical):
         shown.add_options([Option(_fact(row, numbers)) for row in rows])
 
     def _words(self, version: VersionRow) -> Content:
-        mark = "◆ " if version.id in self._marked else "● " if ACTIVE in version.labels else "  "
-        parts: list[Content | tuple[str, str]] = [
-            (mark, "$primary"),
-            (f"v{version.number}", "bold underline" if version.id == self._shown else "bold"),
-            (f" {version.short_hash} ", "$text-muted"),
-            (f"{_age(version.created_us)} ", "$text-muted"),
+        marked = version.id in self._marked
+        number, since = f"v{version.number}", f" {_age(version.created_us)} "
+        parts: list[Content | str | tuple[str, str]] = [
+            ("◆ " if marked else "◇ ", "$primary" if marked else "$text-muted"),
+            ("● " if ACTIVE in version.labels else "  ", "$primary"),
+            (number, "bold underline" if version.id == self._shown else "bold"),
+            (since, "$text-muted"),
         ]
-        for label in version.labels:
-            if label != ACTIVE:
-                parts.append((f" {one_line(label, 64)}", "$accent"))
+        width = max(20, self.query_one(VersionList).scrollable_content_region.width)
+        used = 4 + len(number) + len(since)
+        for label in (one_line(label, width - 6) for label in version.labels if label != ACTIVE):
+            if used + 1 + cell_len(label) > width:
+                parts.append("\n    ")
+                used = 4
+            parts.append((f" {label}", "$accent"))
+            used += 1 + cell_len(label)
         message = one_line(version.message, 60) or ("first version" if version.number == 1 else "no message")
         parts.append(("\n    ", ""))
         parts.append(line(message, 60))
-        facts = [one_line(version.author, 30)]
+        facts = [one_line(version.author, 30), version.short_hash]
         if version.base_number and version.base_number != version.number - 1:
             facts.append(f"↳ v{version.base_number}")
         if version.run_count:
@@ -164,9 +187,27 @@ class Versions(Vertical):
             self._marked.remove(version.id)
         else:
             self._marked = [*self._marked[-1:], version.id]
+        self._write_again()
+        self._tell_marked()
+
+    def _write_again(self) -> None:
         rows = self.query_one(VersionList)
-        for at, row in enumerate(self._versions):
+        for at, row in enumerate(self._versions[: rows.option_count]):
             rows.replace_option_prompt_at_index(at, self._words(row))
+
+    def on_resize(self) -> None:
+        """Labels break anew where the room ends."""
+        self._write_again()
+
+    def _tell_marked(self) -> None:
+        """Say how to compare, and what is marked."""
+        names = [f"v{version.number}" for version in reversed(self._versions) if version.id in self._marked]
+        words = "◇ marks (space), c compares"
+        if len(names) == 1:
+            words = f"◆ {names[0]}: mark one more, then c"
+        elif names:
+            words = f"◆ {names[0]} and {names[1]}: c compares"
+        self.query_one("#marked", Static).update(words if len(self._versions) > 1 else "")
 
     def compare(self) -> None:
         """Ask for the comparison of the marked versions, else of this one with its mark or its base."""
