@@ -47,6 +47,7 @@ ANSI_VARIABLES = {
     "block-cursor-foreground": "ansi_bright_white",
     "block-cursor-text-style": "bold",
     "block-cursor-blurred-background": "ansi_bright_black",
+    "primary-muted": "ansi_bright_black",
     "block-cursor-blurred-foreground": "ansi_bright_white",
     "input-cursor-background": "ansi_white",
     "input-cursor-foreground": "ansi_black",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ledger_tui.domain.values import SpanRecord
 from ledger_tui.errors import SettingsError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths, shipped_themes
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.themes import DEFAULT_THEME, load_themes, read_theme
+from ledger_tui.ui.widgets.row_view import RowView
 from textual.color import Color
 from textual.theme import Theme
 
@@ -140,3 +142,25 @@ def test_user_theme_object_is_complete(paths: Paths) -> None:
     (paths.themes / "b.toml").write_text('name = "mine"\n' + OWN)
     theme: Theme = load_themes(paths)[0]["mine"]
     assert {"role-user", "kind-llm", "border-blurred", "text-muted", "block-cursor-background"} <= set(theme.variables)
+
+
+async def test_the_row_of_the_cursor_can_be_read_in_sixteen_colours(
+    workstation: Workstation, ledger: PromptLedger
+) -> None:
+    """In the terminal's own colours no text has the colour of the cursor's row, with focus and without."""
+    ledger.prepare()
+    ledger.traces.record(
+        [
+            SpanRecord(
+                trace_id="t", span_id="s", name="call", kind="tool", status="succeeded", started_us=1, duration_us=1
+            )
+        ]
+    )
+    async with workstation("traces", (120, 36)) as pilot:
+        pilot.app.choose_theme("terminal")
+        rows = pilot.app.screen.query_one("#list", RowView)
+        for widget in (rows, None):
+            pilot.app.screen.set_focus(widget)
+            await pilot.pause()
+            segments = list(rows.render_line(1))
+            assert segments and all(part.style and part.style.color != part.style.bgcolor for part in segments)

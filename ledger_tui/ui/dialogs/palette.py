@@ -113,8 +113,11 @@ class Palette(Dialog[Entry | None]):
         self._found = find(text, self._entries, SHOWN)
         rows = self.query_one(OptionList)
         room = max(30, min(78, self.app.size.width * 94 // 100 - 6))
+        # The 16 colours of a terminal have no grey that can be read on the cursor's row too.
+        muted = "" if self.app.current_theme.ansi else "$text-muted"
         rows.set_options(
-            [Option(_row(entry, room)) for entry in self._found] or [Option("Nothing is called that.", disabled=True)]
+            [Option(_row(entry, room, muted)) for entry in self._found]
+            or [Option("Nothing is called that.", disabled=True)]
         )
         rows.highlighted = 0 if self._found else None
 
@@ -133,12 +136,12 @@ class Palette(Dialog[Entry | None]):
         self.dismiss(self._found[event.option_index])
 
 
-def _row(entry: Entry, room: int) -> Content:
+def _row(entry: Entry, room: int, muted: str) -> Content:
     title = one_line(entry.title, 38)
     detail = one_line(entry.detail, max(0, room - max(len(title), 26) - len(entry.kind) - 4))
     gap = " " * max(2, 28 - len(title))
-    left = Content.assemble(title, gap, (detail, "$text-muted"))
-    return Content.assemble(left, " " * max(1, room - left.cell_length - len(entry.kind)), (entry.kind, "$text-muted"))
+    left = Content.assemble(title, gap, (detail, muted))
+    return Content.assemble(left, " " * max(1, room - left.cell_length - len(entry.kind)), (entry.kind, muted))
 
 
 def run_choice(app: LedgerApp, entry: Entry | None) -> None:

@@ -167,9 +167,13 @@ class LineView(ScrollView, can_focus=True):
 
     def _draw(self, row: int, width: int) -> Strip:
         base = self._style(0)
+        plain = False
         if row == self.cursor_row:
             base = base + self.get_component_rich_style("line-view--cursor", partial=True)
-        segments = [Segment(text, base + self._style(look) if look else base) for text, look in self._rows[row]]
+            plain = self.app.current_theme.ansi
+        segments = [
+            Segment(text, base + self._style(look) if look and not plain else base) for text, look in self._rows[row]
+        ]
         strip = Strip(segments).adjust_cell_length(width, base)
         selected = self.text_selection
         span = selected.get_span(row) if selected is not None else None

@@ -193,7 +193,7 @@ class RowView(ScrollView, can_focus=True):
         base = self._base()
         if on_cursor:
             base += self._style("cursor")
-        plain = on_cursor and self.has_focus
+        plain = on_cursor and (self.has_focus or self.app.current_theme.ansi)
         marker = "❯" if on_cursor else " "
         segments = [Segment(marker, base)]
         for text, look in self.draw(row, max(0, width - 2)):
