@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -98,7 +98,8 @@ class Place(Screen[None]):
                 if then is not None and self.is_attached:
                     then(result)
 
-        start = cast("Callable[[], Coroutine[None, None, None]]", worker)
+        # The function, not its coroutine: a worker that never starts leaves nothing behind.
+        start: Any = worker
         self.run_worker(start, group=group, exclusive=True, exit_on_error=False, name=group)
 
     def show_error(self, error: BaseException) -> None:
