@@ -57,6 +57,7 @@ def _cell(text: str) -> str:
 class HelpDialog(Dialog[None]):
     """A page to read; any of the usual ways leaves it."""
 
+    CLICK_OUT = True
     WIDE = True
     BINDINGS = [("f1", "cancel", "Close"), ("q", "cancel", "Close")]
 

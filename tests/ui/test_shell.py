@@ -126,3 +126,17 @@ def test_only_the_first_place_is_imported_for_the_first_frame(paths: Paths) -> N
     program = [sys.executable, str(Path(__file__).with_name("trial_start.py")), str(paths.data), str(paths.config)]
     ended = subprocess.run(program, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
     assert ended.stdout == "[] ['prompts']\n", ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("key", ["f1", "f8", "ctrl+p"])
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_the_mouse_closes_what_is_only_read(workstation: Workstation, key: str, size: tuple[int, int]) -> None:
+    """Help, code and palette are left by a click beside the box and by one on the hint in its border."""
+    async with workstation("costs", size) as pilot:
+        for where in ("beside", "hint"):
+            await pilot.press(key)
+            await until(lambda: len(pilot.app.screen_stack) == 2 and pilot.app.screen.query(".dialog"), pilot)
+            await settle(pilot)
+            box = pilot.app.screen.query_one(".dialog").region
+            await pilot.click(offset=(0, 0) if where == "beside" else (box.right - 5, box.bottom - 1))
+            await until(lambda: len(pilot.app.screen_stack) == 1, pilot, f"closing by {where}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -38,6 +39,9 @@ class Dialog(ModalScreen[Result]):
     WIDE = False
     """Whether the box takes up to 110 columns instead of 64."""
 
+    CLICK_OUT = False
+    """Whether a click beside the box, or on the hint in its lower border, leaves it: where nothing typed can be lost."""
+
     app: LedgerApp
 
     def __init__(self, title: str, hint: str = "") -> None:
@@ -56,6 +60,13 @@ class Dialog(ModalScreen[Result]):
     def compose_dialog(self) -> Iterable[Widget]:
         """The widgets inside the box."""
         return ()
+
+    async def on_click(self, event: events.Click) -> None:
+        """The mouse's way out."""
+        box = self.query_one(".dialog")
+        hint = event.widget is box and event.screen_y == box.region.bottom - 1
+        if self.CLICK_OUT and (hint or event.widget is self):
+            await self.run_action("cancel")
 
     def action_cancel(self) -> None:
         """Leave with nothing."""

@@ -26,6 +26,7 @@ class CodeDialog(Dialog[None]):
     | f8, escape | Close. |
     """
 
+    CLICK_OUT = True
     WIDE = True
     BINDINGS = [
         Binding("y,ctrl+y", "copy", "Copy", id="code.copy", tooltip="Copy the code that is shown"),

@@ -40,6 +40,7 @@ class Palette(Dialog[Entry | None]):
     | escape, ctrl+p | Close. |
     """
 
+    CLICK_OUT = True
     HELP = "Type parts of what you look for. Every word has to be found; letters may be left out."
     CSS = """
     Palette { align: center top; }

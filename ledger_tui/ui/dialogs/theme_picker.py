@@ -16,6 +16,7 @@ from ledger_tui.ui.dialogs.base import Dialog
 class ThemePicker(Dialog[None]):
     """The themes; ``enter`` keeps the one that is shown, ``escape`` brings the old one back."""
 
+    CLICK_OUT = True
     CSS = """
     ThemePicker { background: transparent; align: right middle; }
     ThemePicker .dialog { width: 34; margin: 0 2; padding: 0 1; }
