@@ -35,7 +35,7 @@ class MessageBlock(Vertical):
         height: auto;
         margin: 0 0 1 0;
         .message-head { height: 1; background: $panel; }
-        .message-head Button { margin: 0; min-width: 4; padding: 0; background: transparent; color: $text-muted; text-style: none; }
+        .message-head Button { margin: 0; background: transparent; color: $text-muted; text-style: none; }
         .message-head Button:focus { text-style: reverse; }
         .message-head Button:hover { color: $primary; }
         .message-number { width: auto; min-width: 3; color: $text-muted; padding: 0 0 0 1; }

@@ -83,7 +83,6 @@ class Versions(Vertical):
         &.-history .toolbar { display: none; }
         &.-history #marked { display: none; }
         #marked { height: auto; color: $text-muted; }
-        .toolbar Button { padding: 0; min-width: 4; }
     }
     """
 
