@@ -89,7 +89,9 @@ The value that `{{ name }}` becomes. Its kind says how it is read:
         """Name and kind on one row, the editor below."""
         with Horizontal(classes="field-head"):
             yield Static(line(self.filled.name, 60))
-            yield Button(f"{KIND_WORDS[self.filled.kind]} ▾", compact=True, tooltip="How this value is read (ctrl+t)")
+            kind = Button(f"{KIND_WORDS[self.filled.kind]} ▾", compact=True, tooltip="How this value is read (ctrl+t)")
+            kind.can_focus = False  # Tab goes from value to value; ctrl+t is the keyboard's way.
+            yield kind
         yield self._editor()
         yield Static("", classes="problem", markup=False)
 
