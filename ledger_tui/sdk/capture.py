@@ -6,8 +6,7 @@ The common case is a handful of C calls; only what looks unusual is walked throu
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +16,7 @@ from ledger_tui.domain.content import MAX_DEPTH, MAX_KEYS
 from ledger_tui.domain.text import nul_position, repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import ContentRefused, InputError
+from ledger_tui.store.spool_record import TEXTS
 from ledger_tui.store.telemetry import MAX_COST_NUSD, MAX_ID, MAX_TOKENS
 
 MAX_NAME = 512
@@ -30,8 +30,8 @@ STATUS_WORDS = {
     "canceled": "canceled", "cancelled": "canceled", "running": "running", "queued": "queued", "pending": "queued",
 }  # fmt: skip
 _LAST_US = 253_402_300_799_000_000
-_SCALARS = (str, int, float, bool, type(None))
-_PLAIN = frozenset(_SCALARS)
+_NUMBERS = (int, float, Decimal)
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 def _placeholder(value: Any) -> str:
@@ -41,16 +41,16 @@ def _placeholder(value: Any) -> str:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-_encode = json.JSONEncoder(
+encode_json = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_placeholder
 ).encode
 
 
-def json_bytes(value: Any, what: str) -> tuple[bytes, int]:
-    """``value`` as JSON in UTF-8, and flags; raises ContentRefused for what JSON or the ledger cannot hold."""
+def json_text(value: Any, what: str) -> tuple[str, int]:
+    """``value`` as JSON, and flags; raises ContentRefused for what JSON or the ledger cannot hold."""
     _weigh(value, what)
     try:
-        text = _encode(value)
+        text = encode_json(value)
     except (ValueError, RecursionError) as error:
         raise ContentRefused(f"{what} cannot be stored: {error}") from error
     except TypeError as error:
@@ -59,55 +59,85 @@ def json_bytes(value: Any, what: str) -> tuple[bytes, int]:
         ) from error
     if "\\u0000" in text:
         _refuse_nul(value, what)
-    try:
-        return text.encode(), 0
-    except UnicodeEncodeError:
-        return repaired(text)[0].encode(), FLAG_LOSSY
+    if text.isascii():
+        return text, 0
+    text, was_broken = repaired(text)
+    return text, FLAG_LOSSY * was_broken
 
 
-def text_bytes(text: str, what: str, limit: int) -> tuple[bytes, int]:
-    """``text`` in UTF-8, cut at ``limit`` bytes, and flags; raises ContentRefused for a NUL, with its position."""
+def text(value: str, what: str, limit: int) -> tuple[str, int]:
+    """``value`` cut at ``limit`` bytes of UTF-8, and flags; raises ContentRefused for a NUL, with its position."""
     flags = 0
-    if len(text) > limit:
-        text, flags = text[:limit], FLAG_CUT
-    if "\x00" in text:
-        raise _nul(what, text)
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        data, flags = repaired(text)[0].encode(), flags | FLAG_LOSSY
-    return cut_bytes(data, limit, flags)
+    if len(value) > limit:
+        value, flags = value[:limit], FLAG_CUT
+    if "\x00" in value:
+        raise _nul(what, value)
+    return _cut(value, limit, flags)
 
 
-def payload_bytes(value: Any, what: str, limit: int) -> tuple[bytes | None, int]:
-    """Input or output: text as it is, anything else as JSON; cut at ``limit`` bytes. None stays None."""
-    if value is None:
-        return None, 0
+def payload(value: Any, what: str, limit: int) -> tuple[str, int]:
+    """Input or output: text as it is, anything else as JSON; cut at ``limit`` bytes, and flags."""
     if isinstance(value, str):
-        return text_bytes(value, what, limit)
-    data, flags = json_bytes(value, what)
-    return cut_bytes(data, limit, flags)
+        return text(value, what, limit)
+    made, flags = json_text(value, what)
+    return _cut(made, limit, flags)
 
 
-def cut_bytes(data: bytes, limit: int, flags: int) -> tuple[bytes, int]:
-    """``data`` cut at ``limit`` bytes between two characters, and ``flags`` that say so."""
-    if len(data) <= limit:
-        return data, flags
-    return data[:limit].decode(errors="ignore").encode(), flags | FLAG_CUT
+def _cut(value: str, limit: int, flags: int) -> tuple[str, int]:
+    """``value`` without broken characters, cut between two characters, and the flags that say so."""
+    if not value.isascii():
+        value, was_broken = repaired(value)
+        data = value.encode()
+        flags |= FLAG_LOSSY * was_broken
+        if len(data) > limit:
+            return data[:limit].decode(errors="ignore"), flags | FLAG_CUT
+    elif len(value) > limit:
+        return value[:limit], flags | FLAG_CUT
+    return value, flags
 
 
-def attributes_bytes(attributes: Mapping[str, Any]) -> tuple[bytes | None, int]:
-    """Attributes as a JSON object; raises ContentRefused when they are none, or too large."""
-    if not attributes:
-        return None, 0
+def attributes_text(attributes: Mapping[str, Any]) -> tuple[str, int]:
+    """Attributes as a JSON object, and flags; raises ContentRefused when they are none, or too large."""
     if not isinstance(attributes, dict):
         if not isinstance(attributes, Mapping):
             raise ContentRefused(f"attributes are a mapping, not {type(attributes).__name__}")
         attributes = dict(attributes)
-    data, flags = json_bytes(attributes, "attributes")
-    if len(data) > MAX_ATTRIBUTES_BYTES:
-        raise ContentRefused(f"attributes take {len(data)} bytes, {MAX_ATTRIBUTES_BYTES} are allowed")
-    return data, flags
+    made, flags = json_text(attributes, "attributes")
+    if len(made) > MAX_ATTRIBUTES_BYTES or len(made.encode()) > MAX_ATTRIBUTES_BYTES:
+        raise ContentRefused(f"attributes take {len(made)} characters; {MAX_ATTRIBUTES_BYTES} bytes are allowed")
+    return made, flags
+
+
+def names(name: str, kind: str) -> tuple[str, int]:
+    """A name that is too long, cut, and the flag for it; raises InputError for a kind that is too long."""
+    for what, value in (("name", name), ("kind", kind)):
+        if not isinstance(value, str):
+            raise InputError(f"a {what} is a text, not {type(value).__name__}")
+    if len(kind) > MAX_KIND:
+        raise InputError(f"a kind is any text of up to {MAX_KIND} characters")
+    return name[:MAX_NAME], FLAG_CUT * (len(name) > MAX_NAME)
+
+
+def _name_of(place: int) -> str:
+    return TEXTS[place].replace("_", " ") if place < len(TEXTS) else "attributes"
+
+
+def repaired_texts(texts: Sequence[Any]) -> tuple[str, ...]:
+    """The texts of a record without broken characters; raises InputError for an id that has one, or for no text."""
+    for place, value in enumerate(texts):
+        if not isinstance(value, str):
+            raise InputError(f"{_name_of(place)}: a text is needed, not {type(value).__name__}")
+        if place < 3 and value:
+            checked_id(_name_of(place), value)
+    return tuple(repaired(value)[0] for value in texts)
+
+
+def misplaced_nul(texts: Sequence[str]) -> InputError:
+    """The error for a record with a NUL in one of its texts."""
+    place, found = next((place, value) for place, value in enumerate(texts) if "\x00" in value)
+    if place < 3:
+        return InputError(f"a {_name_of(place)} is any text of 1 to {MAX_ID} characters without NUL")
+    return _nul(_name_of(place), found)
 
 
 def _weigh(value: Any, what: str) -> None:
@@ -170,37 +200,36 @@ def checked_id(what: str, value: Any) -> str:
     return value
 
 
-def checked_count(what: str, value: Any) -> int | None:
-    """A count of tokens, None when unknown."""
-    if value is None or (type(value) is int and 0 <= value <= MAX_TOKENS):
+def checked_count(what: str, value: Any) -> int:
+    """A count of tokens."""
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
         return value
     if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) <= MAX_TOKENS:
         raise InputError(f"{what} of {str(value)[:40]} cannot be true", remedy="Give a whole number, or None.")
     return int(value)
 
 
-def duration_us(milliseconds: Any) -> int | None:
-    """Whole microseconds of milliseconds, None when unknown."""
-    if milliseconds is None:
-        return None
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float | Decimal):
+def duration_us(milliseconds: Any) -> int:
+    """Whole microseconds of milliseconds."""
+    if (type(milliseconds) is not float and not isinstance(milliseconds, _NUMBERS)) or milliseconds is True:
         raise InputError(f"a duration of {str(milliseconds)[:40]} is no number of milliseconds")
-    if not math.isfinite(milliseconds) or not 0 <= milliseconds <= _LAST_US // 1000:
+    if not 0 <= milliseconds <= _LAST_US // 1000:
         raise InputError(f"a duration of {str(milliseconds)[:40]} ms cannot be true")
     return round(milliseconds * 1000)
 
 
-def start_us(started_at: Any, duration: int | None) -> int:
-    """When a span began: as given, else ``duration`` before now."""
+def start_us(started_at: Any, duration: int) -> int:
+    """When a span began: as given, else ``duration`` before now (-1: unknown)."""
+    duration = max(0, duration)
     if started_at is None:
-        began = clock.now_us() - (duration or 0)
+        began = clock.now_us() - duration
     elif isinstance(started_at, datetime) and started_at.tzinfo is not None:
         began = clock.to_us(started_at)
     elif isinstance(started_at, str):
         return start_us(_parsed(started_at), duration)
     else:
         raise InputError("started_at is a datetime with a time zone", remedy="Numbers are not guessed: s, ms or ns?")
-    if not 0 <= began <= began + (duration or 0) <= _LAST_US:
+    if not 0 <= began <= began + duration <= _LAST_US:
         raise InputError(f"a start of {began} microseconds since 1970 cannot be true")
     return began
 
@@ -215,10 +244,8 @@ def _parsed(moment: str) -> datetime:
     return found
 
 
-def cost_nusd(cost: Any) -> int | None:
-    """Nano-dollars of a cost in USD, None when unknown."""
-    if cost is None:
-        return None
+def cost_nusd(cost: Any) -> int:
+    """Nano-dollars of a cost in USD."""
     if isinstance(cost, bool) or not isinstance(cost, int | float | str | Decimal):
         raise InputError(f"a cost is an amount in USD, not {type(cost).__name__}")
     try:

@@ -5,20 +5,16 @@ Nothing here raises: what cannot be recorded is counted, and said once.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.errors import LedgerError
 from ledger_tui.services.redaction import Redactor, Withheld
-from ledger_tui.store import spool_record
 
 if TYPE_CHECKING:
     from ledger_tui.domain.values import SpanRecord
     from ledger_tui.sdk.recorder import Recorder
-
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 class Door:
@@ -33,19 +29,7 @@ class Door:
     def record(self, span: SpanRecord) -> None:
         """Append a span whose fields are redacted. A running one is ended by a later one of the same ids."""
         try:
-            recorder = self._recorder()
-            given = None if span.input is None else span.input.encode()
-            made = None if span.output is None else span.output.encode()
-            noted = _encode(span.attributes).encode() if span.attributes else None
-            tokens = span.tokens
-            head = [
-                span.trace_id, span.span_id, span.parent_span_id, span.name, span.kind, span.status, span.started_us,
-                span.duration_us, span.provider, span.model, tokens.input, tokens.cache_read, tokens.cache_write,
-                tokens.output, tokens.reasoning, span.cost_nusd, span.agent_id, span.environment, span.session_id,
-                span.user_identifier, span.error_type, span.error, span.flags, None, span.prompt_id, span.version_id,
-                span.execution_id,
-            ]  # fmt: skip
-            recorder.spooler.append(spool_record.encode(_encode(head).encode(), given, made, noted))
+            self._recorder().record(span)
         except Exception as error:
             self.lose(error)
 

@@ -66,8 +66,19 @@ class Recording:
 
                 with translated():
                     device = self.device()
-                made = Recorder(database, paths, settings, environment=self.environment, device=device, models=models)
+                made = Recorder(
+                    database,
+                    paths,
+                    settings,
+                    environment=self.environment,
+                    device=device,
+                    models=models,
+                    door=self.tracer.door,
+                )
                 weakref.finalize(self, made.spooler.let_go).atexit = False
+                if type(self).log_external_span is Recording.log_external_span:
+                    # From now on the call goes straight to the work.
+                    self.__dict__["log_external_span"] = made.span
                 self._made_recorder = made
             return self._made_recorder
 
@@ -114,17 +125,13 @@ class Recording:
 
         Raises InputError for what cannot be true or stored, StoreError when the disk takes nothing.
         """
-        fields = {
-            "name": name, "input": input_data, "output": output_data, "error": error, "session_id": session_id,
-            "user_identifier": user_identifier,
-        }  # fmt: skip
-        cleaned, attributes = self.tracer.door.foreign(kind, fields, attributes)
-        name, input_data, output_data, error, session_id, user_identifier = cleaned
         return self._recorder.span(
             trace_id, parent_span_id, name, kind, input_data, output_data, model, prompt_tokens, completion_tokens,
-            duration_ms, status, attributes, span_id, agent_id, session_id, user_identifier, environment, started_at,
-            provider, cached_tokens, cache_write_tokens, reasoning_tokens, cost, error, error_type, prompt_name,
-            execution_id,
+            duration_ms, status, attributes,
+            span_id=span_id, agent_id=agent_id, session_id=session_id, user_identifier=user_identifier,
+            environment=environment, started_at=started_at, provider=provider, cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens, reasoning_tokens=reasoning_tokens, cost=cost, error=error,
+            error_type=error_type, prompt_name=prompt_name, execution_id=execution_id,
         )  # fmt: skip
 
     def flush(self, timeout_s: float | None = None) -> bool:

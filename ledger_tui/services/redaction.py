@@ -13,7 +13,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.redaction import HIDDEN, NAMED, SECRET_NAMES, Rule, redact_tree
@@ -91,6 +91,15 @@ class Redactor:
             return json.loads(kept)
         except ValueError:
             return kept
+
+    def hides_nothing(self, text: str, names: Iterable[str]) -> bool:
+        """Whether ``text`` (of one field, or of many with NUL between them) under these names goes out as it is."""
+        if self._hooks or self._patterns:
+            return False
+        for name in names:
+            if self._name(name)[1]:
+                return False
+        return self._plain(text) == text
 
     def plain(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """Plain JSON after the named patterns, before hooks and own patterns; the same object when nothing is to be hidden."""

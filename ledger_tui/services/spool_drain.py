@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ledger_tui.spool")
 BATCH_BYTES = 512 * 1024
-SLICE = 24
+SLICE = 8
 """Records worked on before the program's own threads get their turn."""
 LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
 """Waiting does not end these."""
@@ -139,21 +139,23 @@ class Drain:
             return None
 
     def _span(self, body: bytes) -> SpanRecord:
-        values, given, made, attributes = spool_record.decode(body)
+        started_us, duration_us, counts, cost, flags, texts, attributes = spool_record.decode(body)
         (
-            trace_id, span_id, parent, name, kind, status, started_us, duration_us, provider, model, *counts, cost,
-            agent, environment, session, user, error_type, error, flags, prompt, prompt_id, version_id, execution_id,
-        ) = values  # fmt: skip
+            trace_id, span_id, parent, kind, status, provider, model, agent, environment, error_type, prompt, prompt_id,
+            version_id, execution_id, name, session, user, error, given, made,
+        ) = texts  # fmt: skip
         tokens = TokenUsage(*counts)
         unpriced = False
         if model is not None and status in TERMINAL:
             provider, model, known = self._price(provider, model, tokens, started_us)
             cost = known if cost is None else cost
             unpriced = cost is None and (status == "succeeded" or tokens.total is not None)
+        if prompt is not None and prompt_id is None:
+            prompt_id = ids.prompt_id(prompt)
         return SpanRecord(
-            trace_id, span_id, name, kind, status, started_us, duration_us, parent, provider, model,
-            prompt_id or (ids.prompt_id(prompt) if prompt else None), version_id, execution_id, tokens, cost, unpriced,
-            agent, environment or "", session, user, error_type, error, given, made, NO_ATTRIBUTES, flags or 0, attributes,
+            trace_id or "", span_id or "", name or "", kind or "", status or "", started_us, duration_us, parent,
+            provider, model, prompt_id, version_id, execution_id, tokens, cost, unpriced, agent, environment or "",
+            session, user, error_type, error, given, made, NO_ATTRIBUTES, flags, attributes,
         )  # fmt: skip
 
     def _store(self, file: SpoolFile, start: int, items: list[_Item]) -> None:

@@ -1,54 +1,67 @@
-"""A recorded span as the body of a spool frame: a JSON list of its plain fields, then its texts as they are.
+"""A recorded span as the body of a spool frame: its numbers, then its texts with a NUL between two.
 
-The texts are apart so that neither writing nor draining parses them. Fields are only ever added at the end of the list.
+No text of the ledger holds a NUL, so one join, one count and one encoding write and check all texts together, and one
+split reads them; nothing is escaped or parsed.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
-FIELDS = (
-    "trace_id", "span_id", "parent_span_id", "name", "kind", "status", "started_us", "duration_us", "provider", "model",
-    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd",
-    "agent_id", "environment", "session_id", "user_identifier", "error_type", "error", "flags", "prompt_name",
-    "prompt_id", "version_id", "execution_id",
+NUMBERS = struct.Struct("<qqqqqqqqIHH")
+"""Start and duration in microseconds, tokens (input, cache read, cache write, output, reasoning), cost in nano-dollars,
+count of attributes, flags, and ``HAS`` bits. -1 stands for an unknown number."""
+HAS_INPUT, HAS_OUTPUT, HAS_JSON = 1, 2, 4
+TEXTS = (
+    "trace_id", "span_id", "parent_span_id", "kind", "status", "provider", "model", "agent_id", "environment", "error_type",
+    "prompt_name", "prompt_id", "version_id", "execution_id", "name", "session_id", "user_identifier", "error", "input",
+    "output",
 )  # fmt: skip
-_LENGTHS = struct.Struct("<4I")
-_NOTHING = 0xFFFFFFFF
+"""Texts in their order; an empty one stands for none. Then attributes: JSON (one text), or all names and all values."""
+_COUNT = len(TEXTS)
 
 
-def encode(fields: bytes, given: bytes | None, made: bytes | None, attributes: bytes | None) -> bytes:
-    """The body: the JSON list of ``FIELDS``, input, output, and the JSON object of attributes."""
-    lengths = _LENGTHS.pack(
-        len(fields),
-        _NOTHING if given is None else len(given),
-        _NOTHING if made is None else len(made),
-        _NOTHING if attributes is None else len(attributes),
-    )
-    return b"".join((lengths, fields, given or b"", made or b"", attributes or b""))
+class Recorded(NamedTuple):
+    """A record as it was written; absent numbers and texts are None."""
+
+    started_us: int
+    duration_us: int | None
+    tokens: tuple[int | None, ...]
+    cost_nusd: int | None
+    flags: int
+    texts: Sequence[str | None]
+    """As ``TEXTS``."""
+    attributes: str | None
+    """A JSON object."""
 
 
-def decode(body: bytes) -> tuple[list[Any], str | None, str | None, str | None]:
-    """The values of ``FIELDS``, input, output and attributes (JSON text); ValueError when the body makes no sense."""
+def decode(body: bytes) -> Recorded:
+    """Read a body; ValueError when it makes no sense."""
     try:
-        lengths = _LENGTHS.unpack_from(body)
+        numbers = NUMBERS.unpack_from(body)
     except struct.error as error:
-        raise ValueError("a record without its lengths") from error
-    position = _LENGTHS.size
-    parts: list[str | None] = []
-    for length in lengths:
-        if length == _NOTHING:
-            parts.append(None)
-            continue
-        parts.append(body[position : position + length].decode())
-        position += length
-    if position != len(body) or parts[0] is None:
-        raise ValueError("a record whose lengths do not add up")
-    values = json.loads(parts[0])
-    if not isinstance(values, list) or len(values) > len(FIELDS):
-        raise ValueError("a record of fields that this release does not know")
-    if len(values) < len(FIELDS):
-        values += [None] * (len(FIELDS) - len(values))
-    return values, parts[1], parts[2], parts[3]
+        raise ValueError("a record without its numbers") from error
+    started, lasted, *counts, cost, count, flags, has = numbers
+    parts = body[NUMBERS.size :].decode().split("\x00")
+    if len(parts) != _COUNT + (1 if has & HAS_JSON else 2 * count):
+        raise ValueError("a record with texts too many or too few")
+    texts: list[str | None] = [part or None for part in parts[:_COUNT]]
+    if has & HAS_INPUT:
+        texts[-2] = parts[_COUNT - 2]
+    if has & HAS_OUTPUT:
+        texts[-1] = parts[_COUNT - 1]
+    attributes = None
+    if has & HAS_JSON:
+        attributes = parts[-1]
+    elif count:
+        attributes = _encode(dict(zip(parts[_COUNT : _COUNT + count], parts[_COUNT + count :], strict=True)))
+    tokens = tuple(None if one < 0 else one for one in counts)
+    return Recorded(
+        started, None if lasted < 0 else lasted, tokens, None if cost < 0 else cost, flags, texts, attributes
+    )
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

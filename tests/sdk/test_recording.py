@@ -140,6 +140,11 @@ def test_unknown_prices_are_never_zero(
         ({"started_at": "yesterday"}, "ISO 8601"),
         ({"kind": "k" * 65}, "kind"),
         ({"model": 5}, "model"),
+        ({"name": 5}, "name"),
+        ({"name": None}, "name"),
+        ({"kind": None}, "kind"),
+        ({"attributes": {1: "a"}}, "attributes"),
+        ({"attributes": {"a": "b\x00"}}, "attributes holds a NUL character at position 1"),
         ({"agent_id": "a\x00"}, "NUL character at position 1"),
         ({"input_data": "ab\x00c"}, "input holds a NUL character at position 2"),
         ({"output_data": {"a": ["x\x00"]}}, "output holds a NUL character at position 1"),
@@ -409,3 +414,26 @@ def test_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     assert (trace["span_count"], trace["total_tokens"]) == (700, 1400)
     assert sorted(stored(ledger)) == sorted(ids)
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"input_data": "my key is sk-abcdefghijklmnop1234"},
+        {"output_data": "sk-abcdefghijklmnop1234"},
+        {"name": "sk-abcdefghijklmnop1234"},
+        {"error": "401 for sk-abcdefghijklmnop1234", "status": "error"},
+        {"attributes": {"header": "sk-abcdefghijklmnop1234"}},
+        {"attributes": {"api_key": "abcdefghijklmnop1234"}},
+        {"attributes": {"nested": {"api_key": "abcdefghijklmnop1234"}}},
+        {"input_data": {"password": "abcdefghijklmnop1234"}},
+        {"input_data": "x" * 300_000 + "sk-abcdefghijklmnop1234"},
+    ],
+)
+def test_keys_never_reach_the_disk(given: dict[str, Any], ledger: PromptLedger) -> None:
+    """What looks like a key, or stands under a secret name, is neither in the spool nor in the database."""
+    ledger.log_external_span(**{"trace_id": "t", "name": "n", **given})
+    (file,) = (path for path in ledger.paths.spool.iterdir() if path.suffix == ".spool")
+    assert b"abcdefghijklmnop1234" not in file.read_bytes()
+    row, payload = only_span(ledger)
+    assert "abcdefghijklmnop1234" not in f"{row}{payload}"

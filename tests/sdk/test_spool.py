@@ -21,7 +21,7 @@ from ledger_tui.errors import DatabaseFull
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services import spool_drain
 from ledger_tui.settings import Settings
-from ledger_tui.store import spool, spool_marks
+from ledger_tui.store import spool, spool_marks, spool_record
 from ledger_tui.store.spool import SpoolFile
 
 from tests.sdk.chaos_spool import campaign
@@ -149,7 +149,7 @@ def test_a_living_program_is_left_alone(tmp_path: Path, ledger: PromptLedger) ->
 
 def test_a_torn_record_is_dropped_and_counted(tmp_path: Path, ledger: PromptLedger) -> None:
     """Half a record at the end of a dead program's file is no span; those before it are, and the file goes."""
-    first, second = (spool.frame(body) for body in bodies(tmp_path, 2))
+    first, second = (spool.frame(one) for one in bodies(tmp_path, 2))
     orphan(ledger, first + second[:-3])
     assert ledger.flush()
     assert stored(ledger) == ["s0"]
@@ -157,22 +157,32 @@ def test_a_torn_record_is_dropped_and_counted(tmp_path: Path, ledger: PromptLedg
     assert spool_files(ledger) == []
 
 
+def body(*texts: str, started: int = 1, count: int = 0, flags: int = 0, has: int = 0) -> bytes:
+    """The body of a record with these first texts; the others are empty."""
+    padded = [*texts, *[""] * (len(spool_record.TEXTS) - len(texts))]
+    numbers = spool_record.NUMBERS.pack(started, *[-1] * 7, count, flags, has)
+    return numbers + "\x00".join(padded).encode("utf-8", "surrogatepass")
+
+
 @pytest.mark.parametrize(
     "poison",
     [
         b"",
-        b"\x05\x00\x00\x00" * 4,
-        b"\x02\x00\x00\x00" + b"\xff" * 12 + b"[]",
-        b"\x02\x00\x00\x00" + b"\xff" * 12 + b"{}",
-        b"\x02\x00\x00\x00" + b"\xff" * 12 + b"\xff\xff",
-        b"\x58\x00\x00\x00" + b"\xff" * 12 + b'["t","s",null,{"a":1},"llm","succeeded",1,1' + b" " * 44 + b"]",
-        b"\x58\x00\x00\x00" + b"\xff" * 12 + b'["t","s",null,"n","llm","succeeded",1e999,1' + b" " * 44 + b"]",
-        b"\x0a\x00\x00\x00" + b"\xff" * 12 + b"[" * 10,
+        os.urandom(30),
+        body("t", "s", "", "tool", "succeeded")[:-3],
+        body("t", "s", "", "tool", "succeeded", count=3),
+        body("t", "s", "", "tool", "succeeded", has=4),
+        body("t", "s", "", "tool", "succeeded") + b"\xff",
+        body("t", "s", "", "tool", "done"),
+        body("t", "", "", "tool", "succeeded"),
+        body("t", "s", "", "tool", "succeeded", started=-5),
+        body("t", "s", "", "tool", "succeeded", started=2**62),
+        body("\ud800", "s", "", "tool", "succeeded"),
     ],
 )
 def test_a_poisoned_record_does_not_block(poison: bytes, tmp_path: Path, ledger: PromptLedger) -> None:
     """A record that cannot be read or stored lies beside the spool, counted; all others are in the database."""
-    before, after = (spool.frame(body) for body in bodies(tmp_path, 2))
+    before, after = (spool.frame(one) for one in bodies(tmp_path, 2))
     name = orphan(ledger, before + spool.frame(poison) + after)
     assert ledger.flush()
     assert stored(ledger) == ["s0", "s1"]
@@ -183,9 +193,23 @@ def test_a_poisoned_record_does_not_block(poison: bytes, tmp_path: Path, ledger:
     assert (ledger.paths.spool / bad).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_record_that_the_database_refuses_does_not_block(tmp_path: Path, ledger: PromptLedger) -> None:
+    """When the database itself refuses one row of many, that one is put aside and the others are stored."""
+    assert ledger.database.path is not None
+    with other_program(ledger.database.path) as other:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON spans WHEN NEW.span_id = 's7' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    orphan(ledger, b"".join(spool.frame(one) for one in bodies(tmp_path, 20)))
+    assert ledger.flush()
+    assert stored(ledger) == [f"s{number}" for number in range(20) if number != 7]
+    assert ledger.spool_state()["put_aside"] == 1
+    assert_sums_are_a_recount(ledger)
+
+
 def test_rubbish_in_a_file_does_not_block(tmp_path: Path, ledger: PromptLedger) -> None:
     """Bytes that are no record between records are put aside."""
-    before, after = (spool.frame(body) for body in bodies(tmp_path, 2))
+    before, after = (spool.frame(one) for one in bodies(tmp_path, 2))
     orphan(ledger, before + os.urandom(5000) + after + b"rubbish")
     assert ledger.flush()
     assert stored(ledger) == ["s0", "s1"]
@@ -309,7 +333,7 @@ def test_two_drains_of_one_file_write_it_once(
 ) -> None:
     """Even without their locks, two programs that drain the same file leave each span once."""
     monkeypatch.setattr(spool_drain, "BATCH_BYTES", 2000)
-    data = b"".join(spool.frame(body) for body in bodies(tmp_path, 200))
+    data = b"".join(spool.frame(one) for one in bodies(tmp_path, 200))
     orphan(ledger, data)
     (file,) = spool.orphans(ledger.paths.spool)
     twin = SpoolFile(file.path, os.dup(file.descriptor), end=file.end, orphan=True)
@@ -369,7 +393,8 @@ def test_a_kill_anywhere_in_the_draining(tmp_path: Path) -> None:
     ledger.prepare()
     made = bodies(tmp_path, 60)
     for step in range(1, 14):
-        orphan(ledger, b"".join(spool.frame(body.replace(b'"t"', b'"%c"' % (96 + step))) for body in made))
+        place = spool_record.NUMBERS.size
+        orphan(ledger, b"".join(spool.frame(one[:place] + b"%c" % (96 + step) + one[place + 1 :]) for one in made))
 
         def drain(step: int = step) -> None:
             import sqlite3 as library
