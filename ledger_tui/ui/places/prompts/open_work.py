@@ -63,7 +63,7 @@ class OpenWork(VersionWork):
         tree.show([row for row in self.prompts if row.name not in hidden], [n for n in self._drafts if n not in hidden])
         self.set_class(not self.prompts and not self._drafts, "-no-prompts")
         if self.has_class("-no-prompts") and self.subject is None:
-            self.app.focus_first("#welcome Button")
+            self.set_timer(2 * DELAY_S, partial(self.app.focus_first, "#welcome Button"))
         self.count()
 
     def count(self) -> None:

@@ -77,10 +77,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
                 pane.border_title = "Prompts"
                 yield Input(compact=True, classes="bar", id="filter", placeholder="/ filter")
                 yield PromptTree(id="tree")
-            with Vertical(id="welcome"):
-                yield Static(NO_PROMPTS, classes="empty")
-                with Horizontal(id="welcome-buttons"):
-                    yield Button("Write the first prompt", compact=True, variant="primary", name="new")
+            yield Later(_welcome())
             yield Static(NOTHING_OPEN, id="nothing", classes="empty")
             yield Later(self.editor)
             versions = Versions(id="versions", classes="pane")
@@ -255,3 +252,9 @@ NO_PROMPTS = Content.assemble(
 NOTHING_OPEN = Content.assemble(
     "No prompt is open.\n\n", ("enter", KEY), "  opens the one under the cursor\n", ("n", KEY), "  writes a new one"
 )
+
+
+def _welcome() -> Vertical:
+    """What an empty workspace shows instead of the panes."""
+    first = Button("Write the first prompt", compact=True, variant="primary", name="new")
+    return Vertical(Static(NO_PROMPTS, classes="empty"), Horizontal(first, id="welcome-buttons"), id="welcome")
