@@ -347,10 +347,7 @@ version, `ctrl+z` takes a change back, `ctrl+shift+z` brings it again.
             if not names:
                 colours = list(spans)
             else:
-                colours = [
-                    (a, b, names.get(source[a:b], kind) if kind == "variable" else kind)
-                    for a, b, kind in spans
-                ]
+                colours = [(a, b, names.get(source[a:b], kind) if kind == "variable" else kind) for a, b, kind in spans]
         return colours
 
     def _layers(self, line: int, length: int) -> list[Stretch]:
