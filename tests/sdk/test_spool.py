@@ -168,7 +168,7 @@ def body(*texts: str, started: int = 1, count: int = 0, flags: int = 0, has: int
     "poison",
     [
         b"",
-        os.urandom(30),
+        bytes(range(97, 127)),
         body("t", "s", "", "tool", "succeeded")[:-3],
         body("t", "s", "", "tool", "succeeded", count=3),
         body("t", "s", "", "tool", "succeeded", has=4),
