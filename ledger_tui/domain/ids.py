@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 import os
-import uuid
+from collections.abc import Callable
+from random import Random
 
 from ledger_tui.domain import clock
 
-NAMESPACE = uuid.UUID("5f0a4c66-3c0b-5d0e-9a58-6b1f0c7d2e41")
+NAMESPACE = "5f0a4c66-3c0b-5d0e-9a58-6b1f0c7d2e41"
 
 
 def prompt_id(name: str) -> str:
     """UUIDv5 of a prompt's name."""
-    return str(uuid.uuid5(NAMESPACE, "prompt:" + name))
+    return _uuid5(NAMESPACE, "prompt:" + name)
 
 
 def version_id(prompt: str, sha256_hex: str) -> str:
     """UUIDv5 of a prompt id and the sha256 of its canonical content."""
-    return str(uuid.uuid5(uuid.UUID(prompt), sha256_hex))
+    return _uuid5(prompt, sha256_hex)
+
+
+def _uuid5(namespace: str, name: str) -> str:
+    import uuid
+
+    return str(uuid.uuid5(uuid.UUID(namespace), name))
 
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then random bits."""
-    moment = f"{max(0, clock.now_us() // 1_000) & ((1 << 48) - 1):012x}"
     # Put together as text: a UUID object costs more than all the rest, and every span has two ids.
-    random_bytes = os.urandom(10)
-    digits, variant = random_bytes.hex(), "89ab"[random_bytes[9] & 3]
-    return f"{moment[:8]}-{moment[8:]}-7{digits[:3]}-{variant}{digits[3:6]}-{digits[6:18]}"
+    global _latest
+    milliseconds = clock.now_us() // 1_000
+    moment, head = _latest
+    if moment != milliseconds:
+        digits = f"{max(0, milliseconds) & ((1 << 48) - 1):012x}"
+        head = f"{digits[:8]}-{digits[8:]}-7"
+        _latest = (milliseconds, head)
+    digits = f"{_random_bits(76):019x}"
+    return f"{head}{digits[:3]}-{_VARIANT[digits[3]]}{digits[4:7]}-{digits[7:]}"
+
+
+_latest: tuple[int | None, str] = (None, "")
+"""A millisecond and how its ids begin; replaced as a whole, for threads."""
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_random_bits: Callable[[int], int]
+
+
+def _begin() -> None:
+    """Seed from the system, in a forked child again: ids must differ from those of every other process."""
+    global _random_bits
+    _random_bits = Random(int.from_bytes(os.urandom(64), "big")).getrandbits
+
+
+_begin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 MAX_ERROR_BYTES = 16 * 1024
 _ONLY_TEXT = {str}
 _TEXT_OR_NOTHING = (str, type(None))
+_FREE = spool_record.TEXTS.index("name")
+"""From here on texts are looked at for what is to be hidden; before are ids and names of models and the like."""
 _pack = spool_record.NUMBERS.pack
 
 
@@ -172,7 +174,7 @@ class Recorder:
             *fixed, name, session_id or "", user_identifier or "", error or "", given or "", made or "",
         )  # fmt: skip
         if attributes:
-            if is_plain and sum(map(len, attributes.values())) <= MAX_ATTRIBUTES_BYTES and len(attributes) <= MAX_KEYS:
+            if is_plain and len(attributes) <= MAX_KEYS:
                 count = len(attributes)
                 texts = (*texts, *attributes, *attributes.values())
             else:
@@ -186,8 +188,11 @@ class Recorder:
             data = joined.encode()
         if joined.count("\x00") != len(texts) - 1:
             raise capture.misplaced_nul(texts)
-        if is_plain and not self._hides_nothing(joined, attributes or ()):
-            return None
+        if is_plain:
+            if len(joined) > MAX_ATTRIBUTES_BYTES and attributes:
+                capture.attributes_text(attributes)
+            if not self._hides_nothing("\x00".join(texts[_FREE:]), attributes or ()):
+                return None
         return _pack(*numbers, count, flags, has) + data
 
     def record(self, span: SpanRecord) -> None:

@@ -7,7 +7,7 @@ transaction: a killed drain, two drains of one file or a restored database neith
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ledger_tui.spool")
 BATCH_BYTES = 512 * 1024
-SLICE = 8
-"""Records worked on before the program's own threads get their turn."""
+SLICE, BUSY_SLICE = 256, 8
+"""Records worked on in one go; fewer while the program's own threads record, so that they get their turn."""
 LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
 """Waiting does not end these."""
 _OF_THE_DATABASE = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, *LASTING)
@@ -71,8 +71,8 @@ class _Item(NamedTuple):
 class Drain:
     """Moves batches. One thread at a time."""
 
-    def __init__(self, database: Database, device: str, price: Price, pause: Callable[[], None]) -> None:
-        """pause: called between slices, so that a busy program's threads are not held up."""
+    def __init__(self, database: Database, device: str, price: Price, pause: Callable[[], bool]) -> None:
+        """pause: called between slices, lets the program's threads go on if they are busy, and says whether they are."""
         self.counts = Counts()
         self._database = database
         self._device = device
@@ -92,10 +92,8 @@ class Drain:
         if torn and not file.orphan:
             frames, torn = [*frames, Frame(frames[-1].stop if frames else start, upto, None)], False
         items = []
-        for number, found in enumerate(frames, 1):
-            items.append(_Item(found, self._record(found)))
-            if number % SLICE == 0:
-                self._pause()
+        for first, last in self._slices(len(frames)):
+            items += [_Item(found, self._record(found)) for found in frames[first:last]]
         if items:
             self._store(file, start, items)
         if torn and file.done == (items[-1].frame.stop if items else start):
@@ -128,6 +126,14 @@ class Drain:
         # A record larger than a batch.
         size = 2 * spool.MAX_BODY
         return spool.read_frames(file.read(start, min(size, upto - start)), start, whole=start + size >= upto)
+
+    def _slices(self, count: int) -> Iterator[tuple[int, int]]:
+        """From and to of one slice after another, with a pause between two."""
+        first = 0
+        while first < count:
+            last = first + (BUSY_SLICE if self._pause() else SLICE)
+            yield first, min(last, count)
+            first = last
 
     def _record(self, frame: Frame) -> SpanRecord | None:
         if frame.body is None:
@@ -189,9 +195,8 @@ class Drain:
         with self._database.lean_write() as lean:
             done = spool_marks.done_bytes(lean, file.name)
             if done == start:
-                for first in range(0, len(records), SLICE):
-                    telemetry.write_spans(lean, self._with_prompts(lean, records[first : first + SLICE]))
-                    self._pause()
+                for first, last in self._slices(len(records)):
+                    telemetry.write_spans(lean, self._with_prompts(lean, records[first:last]))
                 spool_marks.advance(lean, file.name, self._device, stop, clock.now_us())
         if done != start:
             # Another process drained it meanwhile, or the database is an older copy.

@@ -306,11 +306,13 @@ class Spooler:
             self._writer.forget(file)
         self._drain.remove(file)
 
-    def _breathe(self) -> None:
-        """Leave the interpreter to the program's threads for a moment if they are recording."""
-        if self._writer.count != self._seen:
-            self._seen = self._writer.count
-            time.sleep(_BREATH_S)
+    def _breathe(self) -> bool:
+        """Leave the interpreter to the program's threads for a moment if they are recording; whether they are."""
+        if self._writer.count == self._seen:
+            return False
+        self._seen = self._writer.count
+        time.sleep(_BREATH_S)
+        return True
 
     def _wait_for_room(self, looks: int) -> None:
         error = self._last_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_tui.domain import clock, ids
+from tests.store.helpers import in_child
 
 
 def test_a_prompt_and_a_version_have_one_id_everywhere() -> None:
@@ -33,6 +35,23 @@ def test_new_ids_are_ordered_by_the_clock_and_unique() -> None:
     assert len(same) == 1_000
     assert {uuid.UUID(item).version for item in same} == {7}
     assert {uuid.UUID(item).variant for item in same} == {uuid.RFC_4122}
+
+
+def test_a_forked_process_makes_other_ids() -> None:
+    """A child after fork() does not repeat the ids of its parent or of its sister."""
+    made: list[str] = []
+    for _ in range(2):
+        end, begin = os.pipe()
+
+        def work(begin: int = begin) -> None:
+            os.write(begin, "".join(ids.new_id()[15:] for _ in range(20)).encode())
+
+        assert in_child(work) == 0
+        made.append(os.read(end, 4096).decode())
+        os.close(end)
+        os.close(begin)
+    made.append("".join(ids.new_id()[15:] for _ in range(20)))
+    assert len(set(made)) == 3
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])
