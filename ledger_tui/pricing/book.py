@@ -183,20 +183,21 @@ def _priced(lines: list[_Line], source: dict[str, Any]) -> Priced | None:
     with localcontext() as context:
         context.prec = 60
         for line in lines:
+            if not line.tokens:
+                continue
             exact += line.rate * line.tokens / _MILLION
             try:
                 total = money.to_nusd(exact)
             except ValueError:
                 return None
-            if line.tokens:
-                shown.append(
-                    {
-                        "class": line.token_class,
-                        "tokens": line.tokens,
-                        "usd_per_million": f"{line.rate:f}",
-                        "nusd": total - before,
-                    }
-                )
+            shown.append(
+                {
+                    "class": line.token_class,
+                    "tokens": line.tokens,
+                    "usd_per_million": f"{line.rate:f}",
+                    "nusd": total - before,
+                }
+            )
             before = total
     return Priced(before, {**source, "currency": "USD", "lines": shown, "total_nusd": before})
 

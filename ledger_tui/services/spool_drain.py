@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
 log = logging.getLogger("ledger_tui.spool")
-BATCH_BYTES = 512 * 1024
+BATCH_BYTES = 1024 * 1024
 SLICE, BUSY_SLICE = 256, 8
 """Records worked on in one go; fewer while the program's own threads record, so that they get their turn."""
 LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
 """Waiting does not end these."""
 _OF_THE_DATABASE = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, *LASTING)
 _KNOWN_PROMPTS = 10_000
+NO_TOKENS = TokenUsage()
 NO_ATTRIBUTES: dict[str, Any] = {}
 
 
@@ -150,7 +151,7 @@ class Drain:
             trace_id, span_id, parent, kind, status, provider, model, agent, environment, error_type, prompt, prompt_id,
             version_id, execution_id, name, session, user, error, given, made,
         ) = texts  # fmt: skip
-        tokens = TokenUsage(*counts)
+        tokens = NO_TOKENS if counts is spool_record.UNKNOWN else TokenUsage(*counts)
         unpriced = False
         if model is not None and status in TERMINAL:
             provider, model, known = self._price(provider, model, tokens, started_us)

@@ -33,7 +33,7 @@ FLUSH_S = 30.0
 STALLED_S = 2.0
 """How long closing waits for a database that takes nothing; while it takes something, up to ``FLUSH_S``."""
 _BREATH_S = 0.001
-_GAP = 0.15
+_GAP = 0.1
 """The part of the time of a long drain in which other writers find the database free."""
 _FORK_WAIT_S = 2.0
 

@@ -22,6 +22,9 @@ TEXTS = (
 )  # fmt: skip
 """Texts in their order; an empty one stands for none. Then attributes: JSON (one text), or all names and all values."""
 _COUNT = len(TEXTS)
+UNKNOWN: tuple[int | None, ...] = (None,) * 5
+"""The tokens of a record that has none."""
+_UNKNOWN = [-1] * 5
 
 
 class Recorded(NamedTuple):
@@ -58,7 +61,7 @@ def decode(body: bytes) -> Recorded:
         attributes = parts[-1]
     elif count:
         attributes = _encode(dict(zip(parts[_COUNT : _COUNT + count], parts[_COUNT + count :], strict=True)))
-    tokens = tuple(None if one < 0 else one for one in counts)
+    tokens = UNKNOWN if counts == _UNKNOWN else tuple([None if one < 0 else one for one in counts])
     return Recorded(
         started, None if lasted < 0 else lasted, tokens, None if cost < 0 else cost, flags, texts, attributes
     )
