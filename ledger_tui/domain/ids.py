@@ -27,11 +27,11 @@ def _uuid5(namespace: str, name: str) -> str:
     return str(uuid.uuid5(uuid.UUID(namespace), name))
 
 
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then random bits."""
+def new_id(now_us: int | None = None) -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds (of ``now_us`` when the caller knows it), then random bits."""
     # Put together as text: a UUID object costs more than all the rest, and every span has two ids.
     global _latest
-    milliseconds = clock.now_us() // 1_000
+    milliseconds = (clock.now_us() if now_us is None else now_us) // 1_000
     moment, head = _latest
     if moment != milliseconds:
         digits = f"{max(0, milliseconds) & ((1 << 48) - 1):012x}"

@@ -102,6 +102,9 @@ def attributes_text(attributes: Mapping[str, Any]) -> tuple[str, int]:
         if not isinstance(attributes, Mapping):
             raise ContentRefused(f"attributes are a mapping, not {type(attributes).__name__}")
         attributes = dict(attributes)
+    for name in attributes:
+        if not isinstance(name, str):
+            raise ContentRefused(f"attributes have names that are texts, not {type(name).__name__}")
     made, flags = json_text(attributes, "attributes")
     if len(made) > MAX_ATTRIBUTES_BYTES or len(made.encode()) > MAX_ATTRIBUTES_BYTES:
         raise ContentRefused(f"attributes take {len(made)} characters; {MAX_ATTRIBUTES_BYTES} bytes are allowed")
@@ -218,15 +221,15 @@ def duration_us(milliseconds: Any) -> int:
     return round(milliseconds * 1000)
 
 
-def start_us(started_at: Any, duration: int) -> int:
-    """When a span began: as given, else ``duration`` before now (-1: unknown)."""
+def start_us(started_at: Any, duration: int, now_us: int) -> int:
+    """When a span began: as given, else ``duration`` before ``now_us`` (-1: unknown)."""
     duration = max(0, duration)
     if started_at is None:
-        began = clock.now_us() - duration
+        began = now_us - duration
     elif isinstance(started_at, datetime) and started_at.tzinfo is not None:
         began = clock.to_us(started_at)
     elif isinstance(started_at, str):
-        return start_us(_parsed(started_at), duration)
+        return start_us(_parsed(started_at), duration, now_us)
     else:
         raise InputError("started_at is a datetime with a time zone", remedy="Numbers are not guessed: s, ms or ns?")
     if not 0 <= began <= began + duration <= _LAST_US:

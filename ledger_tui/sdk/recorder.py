@@ -7,15 +7,14 @@ unusual goes to the room next door.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain.content import MAX_KEYS
+from ledger_tui.domain import clock
 from ledger_tui.domain.ids import new_id
 from ledger_tui.domain.values import FLAG_LOSSY
 from ledger_tui.sdk import capture
 from ledger_tui.sdk.capture import (
-    MAX_ATTRIBUTES_BYTES,
     MAX_KIND,
     MAX_NAME,
     STATUS_WORDS,
@@ -42,10 +41,9 @@ if TYPE_CHECKING:
     from ledger_tui.store.database import Database
 
 MAX_ERROR_BYTES = 16 * 1024
-_ONLY_TEXT = {str}
-_TEXT_OR_NOTHING = (str, type(None))
-_FREE = spool_record.TEXTS.index("name")
-"""From here on texts are looked at for what is to be hidden; before are ids and names of models and the like."""
+"""Of an error's text; and of all that is no input or output where the short way is taken."""
+_KIND = spool_record.TEXTS.index("kind")
+_SEPARATORS = len(spool_record.TEXTS) - 1
 _pack = spool_record.NUMBERS.pack
 
 
@@ -73,6 +71,7 @@ class Recorder:
         self._environment = environment
         self._input_bytes = settings.max_rendered_kb * 1024
         self._output_bytes = settings.max_response_kb * 1024
+        self._never_cut_bytes = min(self._input_bytes, self._output_bytes)
 
     def span(
         self,
@@ -106,8 +105,9 @@ class Recorder:
         execution_id: str | None = None,
     ) -> str:
         """Record one span and return its id, as ``PromptLedger.log_external_span`` says."""
-        trace_id = new_id() if trace_id is None else checked_id("trace id", trace_id)
-        span_id = new_id() if span_id is None else checked_id("span id", span_id)
+        now_us = clock.now_us()
+        trace_id = new_id(now_us) if trace_id is None else checked_id("trace id", trace_id)
+        span_id = new_id(now_us) if span_id is None else checked_id("span id", span_id)
         if parent_span_id is not None:
             checked_id("parent span id", parent_span_id)
         lasted = -1 if duration_ms is None else duration_us(duration_ms)
@@ -115,7 +115,7 @@ class Recorder:
         if status == "timeout" and error_type is None:
             error_type = "timeout"
         numbers = (
-            start_us(started_at, lasted),
+            start_us(started_at, lasted, now_us),
             lasted,
             -1 if prompt_tokens is None else checked_count("input tokens", prompt_tokens),
             -1 if cached_tokens is None else checked_count("cached tokens", cached_tokens),
@@ -130,70 +130,71 @@ class Recorder:
             execution_id or "",
         )  # fmt: skip
         free = (name, session_id, user_identifier, error, input_data, output_data)
-        if (
-            type(input_data) in _TEXT_OR_NOTHING
-            and type(output_data) in _TEXT_OR_NOTHING
-            and (not attributes or (type(attributes) is dict and set(map(type, attributes.values())) == _ONLY_TEXT))
-        ):
-            body = self._body(numbers, fixed, free, attributes, True)
-            if body is not None:
-                self._append(body)
-                return span_id
-        names = ("name", "session_id", "user_identifier", "error", "input", "output")
-        cleaned, attributes = self._door.foreign(kind, dict(zip(names, free, strict=True)), attributes)
-        self._append(self._body(numbers, fixed, tuple(cleaned), attributes, False) or b"")
+        body = self._plain(numbers, fixed, free, attributes)
+        if body is None:
+            names = ("name", "session_id", "user_identifier", "error", "input", "output")
+            cleaned, attributes = self._door.foreign(kind, dict(zip(names, free, strict=True)), attributes)
+            body = self._any(numbers, fixed, cleaned, attributes)
+        self._append(body)
         return span_id
 
-    def _body(
-        self,
-        numbers: tuple[int, ...],
-        fixed: tuple[str, ...],
-        free: tuple[Any, ...],
-        attributes: Mapping[str, Any] | None,
-        is_plain: bool,
+    def _plain(
+        self, numbers: tuple[int, ...], fixed: tuple[str, ...], free: tuple[Any, ...], attributes: Any
     ) -> bytes | None:
-        """The record; of plain texts (``is_plain``) None when something in it is to be hidden."""
+        """The record when it holds nothing but texts within limits of which none is to be hidden, else None."""
         name, session_id, user_identifier, error, given, made = free
-        flags = has = count = 0
+        has = 0
         if given is not None:
             has = HAS_INPUT
-            if type(given) is not str or len(given) > self._input_bytes or not given.isascii():
-                given, flags = capture.payload(given, "input", self._input_bytes)
+            if type(given) is not str or len(given) > self._input_bytes:
+                return None
         if made is not None:
             has |= HAS_OUTPUT
-            if type(made) is not str or len(made) > self._output_bytes or not made.isascii():
-                made, more = capture.payload(made, "output", self._output_bytes)
-                flags |= more
+            if type(made) is not str or len(made) > self._output_bytes:
+                return None
+        texts = (name, session_id or "", user_identifier or "", error or "", given or "", made or "")
+        count = 0
+        if attributes:
+            if type(attributes) is not dict:
+                return None
+            count = len(attributes)
+            texts = (*texts, *attributes, *attributes.values())
+        try:
+            shown = "\x00".join(texts)
+            data = "\x00".join((*fixed, shown)).encode()
+            if len(name) > MAX_NAME or len(fixed[_KIND]) > MAX_KIND:
+                return None
+        except (TypeError, UnicodeEncodeError):
+            return None
+        if (
+            data.count(b"\x00") != _SEPARATORS + 2 * count
+            or (len(data) > self._never_cut_bytes and not shown.isascii())
+            or len(shown) - len(given or "") - len(made or "") > MAX_ERROR_BYTES
+            or not self._hides_nothing(shown, attributes or ())
+        ):
+            return None
+        return _pack(*numbers, count, 0, has) + data
+
+    def _any(self, numbers: tuple[int, ...], fixed: tuple[str, ...], free: Sequence[Any], attributes: Any) -> bytes:
+        """The record of what is redacted already, whatever it holds; raises InputError and ContentRefused."""
+        name, session_id, user_identifier, error, given, made = free
+        name, flags = capture.names(name, fixed[_KIND])
+        has = HAS_INPUT * (given is not None) | HAS_OUTPUT * (made is not None)
+        if given is not None:
+            given, more = capture.payload(given, "input", self._input_bytes)
+            flags |= more
+        if made is not None:
+            made, more = capture.payload(made, "output", self._output_bytes)
+            flags |= more
         if error is not None:
             error, more = capture.text(str(error), "error", MAX_ERROR_BYTES)
             flags |= more
-        if type(name) is not str or len(name) > MAX_NAME or type(fixed[3]) is not str or len(fixed[3]) > MAX_KIND:
-            name, more = capture.names(name, fixed[3])
-            flags |= more
-        texts: tuple[str, ...] = (
-            *fixed, name, session_id or "", user_identifier or "", error or "", given or "", made or "",
-        )  # fmt: skip
+        texts = (*fixed, name, session_id or "", user_identifier or "", error or "", given or "", made or "")
         if attributes:
-            if is_plain and len(attributes) <= MAX_KEYS:
-                count = len(attributes)
-                texts = (*texts, *attributes, *attributes.values())
-            else:
-                noted, more = capture.attributes_text(attributes)
-                texts, flags, has = (*texts, noted), flags | more, has | HAS_JSON
-        try:
-            joined = "\x00".join(texts)
-            data = joined.encode()
-        except (TypeError, UnicodeEncodeError):
-            joined, flags = "\x00".join(capture.repaired_texts(texts)), flags | FLAG_LOSSY
-            data = joined.encode()
-        if joined.count("\x00") != len(texts) - 1:
-            raise capture.misplaced_nul(texts)
-        if is_plain:
-            if len(joined) > MAX_ATTRIBUTES_BYTES and attributes:
-                capture.attributes_text(attributes)
-            if not self._hides_nothing("\x00".join(texts[_FREE:]), attributes or ()):
-                return None
-        return _pack(*numbers, count, flags, has) + data
+            noted, more = capture.attributes_text(attributes)
+            texts, flags, has = (*texts, noted), flags | more, has | HAS_JSON
+        data, more = _joined(texts)
+        return _pack(*numbers, 0, flags | more, has) + data
 
     def record(self, span: SpanRecord) -> None:
         """Record a span that is plain and checked already; raises InputError, ContentRefused or StoreError."""
@@ -205,14 +206,7 @@ class Recorder:
         texts = tuple(getattr(span, name, None) or "" for name in spool_record.TEXTS)
         if attributes is not None:
             texts, has = (*texts, attributes), has | HAS_JSON
-        flags = span.flags
-        joined = "\x00".join(texts)
-        if joined.count("\x00") != len(texts) - 1:
-            raise capture.misplaced_nul(texts)
-        try:
-            data = joined.encode()
-        except UnicodeEncodeError:
-            data, flags = "\x00".join(capture.repaired_texts(texts)).encode(), flags | FLAG_LOSSY
+        data, more = _joined(texts)
         tokens = span.tokens
         numbers = (
             span.duration_us,
@@ -223,7 +217,19 @@ class Recorder:
             tokens.reasoning,
         )
         known = (-1 if one is None else one for one in (*numbers, span.cost_nusd))
-        self._append(_pack(span.started_us, *known, 0, flags, has) + data)
+        self._append(_pack(span.started_us, *known, 0, span.flags | more, has) + data)
+
+
+def _joined(texts: tuple[str, ...]) -> tuple[bytes, int]:
+    """The texts of a record in one, and flags; raises InputError for what is no text, or holds a NUL."""
+    flags = 0
+    try:
+        data = "\x00".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
+        data, flags = "\x00".join(capture.repaired_texts(texts)).encode(), FLAG_LOSSY
+    if data.count(b"\x00") != len(texts) - 1:
+        raise capture.misplaced_nul(texts)
+    return data, flags
 
 
 atexit.register(close_all)

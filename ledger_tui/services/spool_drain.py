@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ledger_tui.spool")
 BATCH_BYTES = 1024 * 1024
-SLICE, BUSY_SLICE = 256, 8
+SLICE, BUSY_SLICE = 1024, 8
 """Records worked on in one go; fewer while the program's own threads record, so that they get their turn."""
 LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
 """Waiting does not end these."""

@@ -32,9 +32,8 @@ LOOK_S = 2.0
 FLUSH_S = 30.0
 STALLED_S = 2.0
 """How long closing waits for a database that takes nothing; while it takes something, up to ``FLUSH_S``."""
-_BREATH_S = 0.001
-_GAP = 0.1
-"""The part of the time of a long drain in which other writers find the database free."""
+_BREATH_S, _LONG_BREATH_S = 0.0005, 0.004
+_PER_RECORD_S = 0.00004
 _FORK_WAIT_S = 2.0
 
 
@@ -254,7 +253,6 @@ class Spooler:
     def _move_all(self, file: SpoolFile, until: float) -> bool:
         final, upto = file.final, file.end
         while time.monotonic() < until:
-            started = time.monotonic()
             with self._my_turn(until) as mine:
                 if not mine:
                     return False
@@ -268,7 +266,7 @@ class Spooler:
                     if final:
                         self._remove(file)
                     return True
-            time.sleep(_GAP * (time.monotonic() - started))
+            time.sleep(_BREATH_S)  # Somebody else's turn, here and in the database.
         return False
 
     @contextlib.contextmanager
@@ -307,11 +305,11 @@ class Spooler:
         self._drain.remove(file)
 
     def _breathe(self) -> bool:
-        """Leave the interpreter to the program's threads for a moment if they are recording; whether they are."""
-        if self._writer.count == self._seen:
+        """Leave the interpreter to the program's threads, the longer the more they record; whether they do."""
+        recorded, self._seen = self._writer.count - self._seen, self._writer.count
+        if not recorded:
             return False
-        self._seen = self._writer.count
-        time.sleep(_BREATH_S)
+        time.sleep(min(_LONG_BREATH_S, _BREATH_S + recorded * _PER_RECORD_S))
         return True
 
     def _wait_for_room(self, looks: int) -> None:

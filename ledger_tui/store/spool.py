@@ -31,6 +31,7 @@ MAX_BODY = 4 * 1024 * 1024
 SEGMENT_BYTES = 16 * 1024 * 1024
 _MAGIC = b"\xf5L"  # No text in UTF-8 holds this first byte.
 _HEADER = struct.Struct("<2sBxII")
+_HEADER_SIZE = _HEADER.size
 _FULL_REMEDY = "This span was not recorded. Free some space on the disk; the program may go on."
 
 
@@ -59,7 +60,7 @@ def read_frames(data: bytes, offset: int = 0, *, whole: bool) -> tuple[list[Fram
     while position < size:
         stop = _end_of(data, position)
         if stop > 0:
-            body: bytes | None = data[position + _HEADER.size : stop]
+            body: bytes | None = data[position + _HEADER_SIZE : stop]
         else:
             following = _next_frame(data, position + 1, whole)
             if stop == 0 and (following is None or not whole):
@@ -72,7 +73,7 @@ def read_frames(data: bytes, offset: int = 0, *, whole: bool) -> tuple[list[Fram
 
 def _end_of(data: bytes, position: int) -> int:
     """Where the sound frame at ``position`` ends; 0 when ``data`` ends before it does, -1 when it is damaged."""
-    body = position + _HEADER.size
+    body = position + _HEADER_SIZE
     if body > len(data):
         return 0 if data.startswith(_MAGIC[: len(data) - position], position) else -1
     magic, version, length, checksum = _HEADER.unpack_from(data, position)
