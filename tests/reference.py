@@ -47,7 +47,7 @@ def _keys() -> Iterator[str]:
         keys = " ".join(f"`{key}`" for key in action.default_keys)
         words = action.tooltip or action.title
         groups.setdefault(group_title(action.id), []).append([keys, words, f"`{action.id}`"])
-    for title, rows in groups.items():
+    for title, rows in sorted(groups.items()):
         yield f"### {title}\n"
         yield _table(["keys", "what", "id"], sorted(rows, key=lambda row: row[2]))
 

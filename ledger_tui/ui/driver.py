@@ -6,6 +6,7 @@ only; the single OSC that is ours is the clipboard (52) with base64 text.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -66,11 +67,40 @@ def guarded(data: str) -> str:
     return _ANY_OSC.sub(lambda match: match[0] if OUR_OTHER.match(match[0]) else _STAND_IN, data)
 
 
+class Terminal:
+    """The terminal's file; what is written after it disappeared is dropped, so that the program can still end.
+
+    Textual's writer thread dies of such an error, and then everybody who writes waits for ever.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write, or drop what nobody can read any more."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop what nobody can read any more."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 def guarded_driver(base: type[Driver]) -> type[Driver]:
     """The platform's driver whose writes pass ``guarded``."""
 
     class GuardedDriver(base):  # type: ignore[misc, valid-type]
         """Writes nothing that the workstation did not mean to write."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            if hasattr(self, "_file"):
+                self._file = Terminal(self._file)
 
         def write(self, data: str) -> None:
             super().write(guarded(data))

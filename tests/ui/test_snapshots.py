@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +21,9 @@ from ledger_tui.settings import Settings
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.subject import PlaygroundSubject
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
-from tests.ui.conftest import settle, until
+from tests.ui.conftest import screen_text, settle, until
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 MINUTE_US = 60_000_000
@@ -61,6 +65,7 @@ def fill(ledger: PromptLedger) -> None:
     registry.set_label("support/reply", "production", 1)
     for name in ("support/triage", "docs/translate", "rag/answer"):
         registry.save(name, PromptContent.of_text("Work on {{ text }}"))
+    registry.save("support/broken", PromptContent.of_text("{% if %}{{ custmer }}\nDear {{ customer }}"))
     ledger.traces.record([*agent(0, failed=False), *agent(1, failed=True), *agent(2, failed=False)])
 
 
@@ -81,16 +86,6 @@ def agent(number: int, *, failed: bool) -> list[SpanRecord]:
     ]  # fmt: skip
 
 
-def damage(ledger: PromptLedger) -> None:
-    """Put something that is no ledger where the ledger was."""
-    ledger.close()
-    path = ledger.database.path
-    assert path is not None
-    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        file.unlink(missing_ok=True)
-    path.write_text("This is a shopping list.\n" * 50)
-
-
 async def rest(pilot: Pilot[None]) -> None:
     """Wait until the ledger is open, the top line knows today's spend and no work is left."""
     app = pilot.app
@@ -100,12 +95,38 @@ async def rest(pilot: Pilot[None]) -> None:
     await settle(pilot)
 
 
+async def hold_still(pilot: Pilot[None]) -> None:
+    """Show every cursor and stop its blinking."""
+    for field in pilot.app.screen.query(Input):
+        field.cursor_blink = False
+        field._cursor_visible = True
+    for area in pilot.app.screen.query(TextArea):
+        area.cursor_blink = False
+        area._cursor_visible = True
+    await settle(pilot)
+    await steady(pilot)
+
+
+async def steady(pilot: Pilot[None]) -> None:
+    """Wait until eight pictures in a row are the same."""
+    before, same = "", 0
+
+    def is_steady() -> bool:
+        nonlocal before, same
+        now = pilot.app.export_screenshot(simplify=True)
+        before, same = now, same + 1 if now == before else 0
+        return same >= 8
+
+    while not is_steady():
+        await pilot.pause(0.03)
+
+
 async def failed_to_open(pilot: Pilot[None]) -> None:
     """Wait for the page that says why the ledger did not open."""
     from ledger_tui.ui.dialogs.opening import OpeningFailed
 
     await until(lambda: isinstance(pilot.app.screen, OpeningFailed), pilot, "the page")
-    await pilot.pause()
+    await steady(pilot)
 
 
 async def nothing_more(pilot: Pilot[None]) -> None:
@@ -113,17 +134,23 @@ async def nothing_more(pilot: Pilot[None]) -> None:
 
 
 async def open_prompt(pilot: Pilot[None]) -> None:
-    pilot.app.open_prompt("support/reply")  # type: ignore[attr-defined]
+    await open_named(pilot, "support/reply")
+
+
+async def open_named(pilot: Pilot[None], name: str) -> None:
+    app = pilot.app
+    assert isinstance(app, LedgerApp)
+    app.open_prompt(name)
+    await until(lambda: name in str(app.place.query_one("#editor").border_title), pilot, "the prompt")
+    await until(lambda: "tokens to offline" in screen_text(pilot), pilot, "the estimate")
     await settle(pilot)
 
 
-async def break_template(pilot: Pilot[None]) -> None:
-    from ledger_tui.ui.widgets.template_area import TemplateArea
-
-    await open_prompt(pilot)
-    area = await until(lambda: next(iter(pilot.app.screen.query(TemplateArea)), None), pilot, "an editor")
-    area.insert("{% if %}{{ custmer }}", (0, 0))
-    await pilot.pause(0.5)
+async def open_broken(pilot: Pilot[None]) -> None:
+    app = pilot.app
+    assert isinstance(app, LedgerApp)
+    await open_named(pilot, "support/broken")
+    await until(lambda: "✗ message" in screen_text(pilot), pilot, "the problem")
     await settle(pilot)
 
 
@@ -144,7 +171,7 @@ async def _run(pilot: Pilot[None], content: PromptContent, values: dict[str, Any
     await settle(pilot)
     await pilot.press("ctrl+r")
     await settle(pilot)
-    await pilot.pause(0.3)
+    await until(lambda: re.search(r"[✓✗] ?(succeeded|failed)", screen_text(pilot)), pilot, "the end of the run")
     await settle(pilot)
 
 
@@ -158,19 +185,10 @@ async def filter_wrongly(pilot: Pilot[None]) -> None:
     await settle(pilot)
 
 
-async def lose_ledger(pilot: Pilot[None]) -> None:
-    app = pilot.app
-    assert isinstance(app, LedgerApp)
-    damage(app.ledger)
-    await pilot.press("f5")
-    await pilot.press("r")
-    await settle(pilot)
-
-
 SHOTS: list[tuple[str, str, bool, Step]] = [
     ("prompts", "empty", False, nothing_more),
     ("prompts", "full", True, open_prompt),
-    ("prompts", "error", True, break_template),
+    ("prompts", "error", True, open_broken),
     ("playground", "empty", False, nothing_more),
     ("playground", "full", True, run_once),
     ("playground", "error", True, run_in_vain),
@@ -179,7 +197,6 @@ SHOTS: list[tuple[str, str, bool, Step]] = [
     ("traces", "error", True, filter_wrongly),
     ("costs", "empty", False, nothing_more),
     ("costs", "full", True, nothing_more),
-    ("costs", "error", True, lose_ledger),
     ("settings", "full", True, nothing_more),
 ]
 
@@ -197,16 +214,17 @@ def test_a_place_keeps_its_looks(
     async def before(pilot: Pilot[None]) -> None:
         await rest(pilot)
         await step(pilot)
+        await hold_still(pilot)
 
     assert snap_compare(LedgerApp(ledger, place=place), terminal_size=size, run_before=before)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])
-def test_a_ledger_that_does_not_open_is_a_calm_page(
-    snap_compare: Any, paths: Paths, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
-) -> None:
+def test_a_ledger_that_does_not_open_is_a_calm_page(snap_compare: Any, paths: Paths, size: tuple[int, int]) -> None:
     """A file that is no ledger gives a page with cause and remedy instead of a place."""
-    monkeypatch.chdir(paths.data)
-    (paths.data / "ledger.db").write_text("This is a shopping list.\n" * 50)
-    with PromptLedger("ledger.db", paths=paths, settings=Settings(author_setting="Ada")) as made:
+    folder = Path("/tmp", f"ledger-picture-{size[0]}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    (folder / "ledger.db").write_text("This is a shopping list.\n" * 50)
+    with PromptLedger(str(folder / "ledger.db"), paths=paths, settings=Settings(author_setting="Ada")) as made:
         assert snap_compare(LedgerApp(made), terminal_size=size, run_before=failed_to_open)

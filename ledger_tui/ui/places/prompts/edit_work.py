@@ -59,6 +59,10 @@ class EditWork(Place):
     def edited(self) -> None:
         """Something in the editor may have changed: check, estimate and keep it after a pause in typing."""
         self._later("draft", DRAFT_S, self._keep_draft)
+        self.examine()
+
+    def examine(self) -> None:
+        """Check the templates and estimate a run, after a pause in typing."""
         self._later("check", CHECK_S, self._check)
         self._later("estimate", ESTIMATE_S, self._estimate)
 
@@ -129,14 +133,21 @@ class EditWork(Place):
     # Checks
 
     def _check(self) -> None:
-        templates = [message.text for message in self.editor.value().messages]
+        templates = self._templates()
         base = self.subject.content if self.subject else None
 
         def work() -> tuple[list[Analysis], list[Analysis] | None]:
             analyse = self.ledger.templates.analyse
             return analyse(templates), analyse(base.templates) if base else None
 
-        self.load(work, self._checked, group="check")
+        def checked(result: tuple[list[Analysis], list[Analysis] | None]) -> None:
+            if templates == self._templates():
+                self._checked(result)
+
+        self.load(work, checked, group="check")
+
+    def _templates(self) -> list[str]:
+        return [message.text for message in self.editor.value().messages]
 
     def _checked(self, result: tuple[list[Analysis], list[Analysis] | None]) -> None:
         now, before = result
@@ -152,6 +163,8 @@ class EditWork(Place):
 
         def shown(estimate: Estimate) -> None:
             cost = f"~{money.show(estimate.cost_nusd)}" if estimate.cost_nusd is not None else "price not known,"
+            if edit.messages != self.editor.value().messages:
+                return
             text = line(f"~{estimate.input_tokens:,} tokens to {model}, {cost} without values and answer")
             self.query_one(Findings).show_estimate(text.plain)
 

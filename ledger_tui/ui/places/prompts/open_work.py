@@ -175,6 +175,7 @@ class OpenWork(VersionWork):
             self.dirty = subject.edit.differs(subject.baseline)
             editor.show(subject.edit)
             self.query_one(Findings).show_estimate("")
+            self.examine()
         editor.read_only = subject.waiting
         self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
         tree = self.query_one(PromptTree)
