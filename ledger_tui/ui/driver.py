@@ -99,8 +99,9 @@ def guarded_driver(base: type[Driver]) -> type[Driver]:
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            if hasattr(self, "_file"):
-                self._file = Terminal(self._file)
+            file: Any = getattr(self, "_file", None)
+            if file is not None:
+                self._file = Terminal(file)
 
         def write(self, data: str) -> None:
             super().write(guarded(data))
