@@ -154,12 +154,10 @@ class Recording:
 
     def _adopt(self) -> None:
         """Take over what ended programs left: at once when it is little, else in the background."""
-        if self._made_recorder is None:
-            from ledger_tui.store import spool
+        from ledger_tui.store import spool
 
-            if not spool.any_file(spool.folder_of(self.database.path, self.database.label, self.paths)):
-                return
-        self._recorder.spooler.adopt(ADOPT_S)
+        if spool.has_orphan(spool.folder_of(self.database.path, self.database.label, self.paths)):
+            self._recorder.spooler.adopt(ADOPT_S)
 
     def _stop_recording(self) -> None:
         if self._made_recorder is not None:

@@ -138,12 +138,11 @@ class Spooler:
         return any(file.done < file.end for file in self._writer.files)
 
     def adopt(self, patience_s: float) -> None:
-        """Let the thread take over what ended programs left; wait for its first round, but not longer than that."""
-        mine = {file.name for file in self._writer.files}
-        if set(spool.names(self.folder)) - mine:
-            self.start()
-            self._wake.set()
-            self._went_round.wait(patience_s)
+        """Let the thread take over what ended programs left; wait for its next round, but not longer than that."""
+        self._went_round.clear()
+        self.start()
+        self._wake.set()
+        self._went_round.wait(patience_s)
 
     def state(self) -> SpoolState:
         """Counts, and what is wrong if anything is."""

@@ -183,9 +183,12 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def any_file(folder: Path) -> bool:
-    """Whether a spool file lies in ``folder``, of whomever."""
-    return bool(_files(folder))
+def has_orphan(folder: Path) -> bool:
+    """Whether a file lies there whose owner is gone; takes and holds nothing."""
+    found = orphans(folder)
+    for file in found:
+        file.close()
+    return bool(found)
 
 
 def names(folder: Path) -> list[str]:

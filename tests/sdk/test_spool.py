@@ -143,6 +143,8 @@ def test_a_living_program_is_left_alone(tmp_path: Path, ledger: PromptLedger) ->
         assert started.stdout.readline() == "kept\n"
         assert spool.orphans(ledger.paths.spool) == []
         assert len(spool_files(ledger)) == 1
+        ledger.prepare()
+        assert not [thread for thread in threading.enumerate() if thread.name == "ledger-spool"]
     started.communicate(timeout=60)
     assert len(stored(ledger)) == 1
 
