@@ -112,13 +112,14 @@ class RunService:
         """
         tell: RunListener = on_event or (lambda event: None)
         plan = await asyncio.to_thread(self._plan, request)
-        span_key = await asyncio.to_thread(run_record.begin, self._database, plan)
+        span_key, cancelled = await _unbroken(asyncio.to_thread(run_record.begin, self._database, plan))
         tell(RunStarted(plan.execution_id, plan.trace_id, plan.span_id))
         started_us = clock.ticks_us()
         answer = _Answer(self._settings.max_response_kb * 1024, started_us)
-        attempts, failure, cancelled = 1, None, False
+        attempts, failure = 1, None
+        tries = 0 if cancelled else len(request.retry_waits_s) + 1
         try:
-            for attempts in range(1, len(request.retry_waits_s) + 2):
+            for attempts in range(1, tries + 1):
                 answer = _Answer(self._settings.max_response_kb * 1024, started_us)
                 failure = await self._attempt(plan, answer, tell)
                 if failure is None or not self._try_again(failure, answer, attempts, request):
@@ -129,11 +130,11 @@ class RunService:
         except asyncio.CancelledError:
             cancelled = True
         latency_us = clock.ticks_us() - started_us
-        result: RunResult = await _unbroken(
+        result, cancelled_late = await _unbroken(
             asyncio.to_thread(self._finish, plan, span_key, answer, failure, cancelled, attempts, latency_us)
         )
         tell(RunEnded(result))
-        if cancelled:
+        if cancelled or cancelled_late:
             raise asyncio.CancelledError
         return result
 
@@ -313,8 +314,9 @@ async def _close(stream: AsyncIterator[ModelEvent]) -> None:
         await close()
 
 
-async def _unbroken(work: Awaitable[T]) -> T:
-    """Await ``work`` to its end, even when the task is cancelled meanwhile."""
+async def _unbroken(work: Awaitable[T]) -> tuple[T, bool]:
+    """Await ``work`` to its end; its result, and whether the task was cancelled meanwhile."""
+    cancelled = False
     task = asyncio.ensure_future(work)
     while not task.done():
         try:
@@ -322,4 +324,5 @@ async def _unbroken(work: Awaitable[T]) -> T:
         except asyncio.CancelledError:
             if task.cancelled():
                 raise
-    return task.result()
+            cancelled = True
+    return task.result(), cancelled
