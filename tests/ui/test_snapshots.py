@@ -25,6 +25,8 @@ from textual.widgets import Input, TextArea
 
 from tests.ui.conftest import screen_text, settle, until
 
+pytestmark = pytest.mark.pictures
+
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 MINUTE_US = 60_000_000
 SIZES = [(80, 24), (160, 48)]
