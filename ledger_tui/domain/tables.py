@@ -2,7 +2,8 @@
 
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
 they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
-`daily_costs`) are derived and can be rebuilt from the facts. `spool_marks` says how far recorded spans have come.
+`daily_costs`, `daily_latencies`, `daily_parties`) are derived: rebuilding them from the facts gives the same rows; what
+retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
@@ -90,7 +91,7 @@ class JournalEntry(SQLModel, table=True):
     seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     rid: str = Field(unique=True)
     kind: str
-    """version, label, field, inputs, price, budget."""
+    """version, label, field, inputs, price (an own price entry), pricing (calls priced late), budget."""
     prompt_id: str | None = Field(default=None, foreign_key="prompts.id")
     field: str = ""
     """What the fact is about: a label, a field or an input set by name."""
@@ -216,6 +217,7 @@ class Execution(SQLModel, table=True):
         Index("ix_executions_prompt", "prompt_id", "created_us"),
         Index("ix_executions_version", "version_id"),
         Index("ix_executions_status", "status", "created_us"),
+        Index("ix_executions_queue", "not_before_us", **_only("status = 'queued'")),
     )
     id: str = Field(primary_key=True)
     usage_id: str | None = Field(default=None, foreign_key="usages.id", index=True)
@@ -242,6 +244,8 @@ class Execution(SQLModel, table=True):
     first_token_us: int | None = Field(default=None, sa_column=_big())
     cost_nusd: int | None = Field(default=None, sa_column=_big())
     receipt: str | None = Field(default=None, sa_column=_text())
+    estimated_nusd: int | None = Field(default=None, sa_column=_big())
+    """What the call is expected to cost; counts against budgets until it ends."""
     error_type: str | None = None
     error: str | None = Field(default=None, sa_column=_text())
     attempts: int = 0
@@ -250,6 +254,8 @@ class Execution(SQLModel, table=True):
     not_before_us: int | None = Field(default=None, sa_column=_big())
     claimed_by: str | None = None
     claimed_us: int | None = Field(default=None, sa_column=_big())
+    request: str | None = Field(default=None, sa_column=_text())
+    """JSON: what a queued call needs besides its usage; None once it ended."""
     response_metadata: str = Field(default="{}", sa_column=_text(nullable=False))
     created_us: int = Field(sa_column=_big(nullable=False))
     ended_us: int | None = Field(default=None, sa_column=_big())
@@ -264,6 +270,8 @@ class Trace(SQLModel, table=True):
     __table_args__ = (
         Index("ix_traces_started", "started_us", "id"),
         Index("ix_traces_status", "status", "started_us", "id"),
+        Index("ix_traces_session", "session_id", "started_us", **_only("session_id IS NOT NULL")),
+        Index("ix_traces_user", "user_identifier", "started_us", **_only("user_identifier IS NOT NULL")),
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     trace_id: str = Field(unique=True)
@@ -289,6 +297,8 @@ class Trace(SQLModel, table=True):
     environment: str = ""
     session_id: str | None = None
     user_identifier: str | None = None
+    pruned_us: int | None = Field(default=None, sa_column=_big())
+    """When retention removed its spans; the sums stay."""
 
 
 class Span(SQLModel, table=True):
@@ -299,6 +309,7 @@ class Span(SQLModel, table=True):
         Index("ix_spans_trace", "trace_key", "span_id"),
         Index("ix_spans_model", "model", "trace_key", **_only("model IS NOT NULL")),
         Index("ix_spans_prompt", "prompt_id", "trace_key", **_only("prompt_id IS NOT NULL")),
+        Index("ix_spans_unpriced", "provider", "model", **_only("unpriced")),
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     rid: str
@@ -325,11 +336,16 @@ class Span(SQLModel, table=True):
     cost_nusd: int | None = Field(default=None, sa_column=_big())
     unpriced: bool = False
     """A finished model call whose price is unknown."""
+    card_id: int | None = None
+    """The rates (`rate_cards`) it was charged by, unless its execution has the receipt."""
+    first_token_us: int | None = Field(default=None, sa_column=_big())
+    session_id: str | None = None
+    user_identifier: str | None = None
     agent_id: str | None = None
     environment: str = ""
     error_type: str | None = None
     flags: int = 0
-    """Bits: 1 duplicate span id, 2 text cut at the limit, 4 broken characters replaced."""
+    """Bits: 1 duplicate span id, 2 text cut at the limit, 4 broken characters replaced, 8 linked to its version by its text."""
     commit_seq: int | None = Field(default=None, sa_column=_big())
     extra: str | None = Field(default=None, sa_column=_text())
 
@@ -348,8 +364,33 @@ class SpanPayload(SQLModel, table=True):
     """Whether full-text search knows it; only ended spans are indexed."""
 
 
-class DailyCost(SQLModel, table=True):
-    """Sum of finished model calls by UTC day, provider, model, prompt and environment."""
+class RateCard(SQLModel, table=True):
+    """Rates that calls were charged by, kept once: with a call's tokens they give its receipt again, to the nano-dollar."""
+
+    __tablename__ = "rate_cards"
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    sha256: str = Field(unique=True)
+    body: str = Field(sa_column=_text(nullable=False))
+    """Canonical JSON: the receipt without tokens and amounts."""
+
+
+class _CallSums(SQLModel):
+    """What is added up about finished model calls."""
+
+    calls: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    errors: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    input_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    cache_read_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    cache_write_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    output_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    reasoning_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    cost_nusd: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    unpriced: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    duration_us: int = Field(default=0, sa_type=BigInteger, nullable=False)
+
+
+class DailyCost(_CallSums, table=True):
+    """Sum of finished model calls by UTC day, provider, model, prompt, version and environment."""
 
     __tablename__ = "daily_costs"
     day: str = Field(primary_key=True)
@@ -358,17 +399,100 @@ class DailyCost(SQLModel, table=True):
     model: str = Field(primary_key=True)
     prompt_id: str = Field(primary_key=True)
     """Empty for a call without a prompt."""
+    version_id: str = Field(primary_key=True)
+    """Empty for a call of no saved version."""
     environment: str = Field(primary_key=True)
+
+
+class PrunedCost(_CallSums, table=True):
+    """The part of `daily_costs` whose spans retention removed: the days equal the spans that are left and this."""
+
+    __tablename__ = "pruned_costs"
+    day: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    prompt_id: str = Field(primary_key=True)
+    version_id: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+
+
+class DailyParty(_CallSums, table=True):
+    """Sum of finished model calls by UTC day and user, or session."""
+
+    __tablename__ = "daily_parties"
+    day: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    """user or session."""
+    party: str = Field(primary_key=True)
+
+
+class CallKey(SQLModel, table=True):
+    """What calls have in common whose latencies are counted together, under a short key."""
+
+    __tablename__ = "call_keys"
+    __table_args__ = (UniqueConstraint("provider", "model", "prompt_id", "version_id", "environment"),)
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    provider: str
+    model: str
+    prompt_id: str
+    version_id: str
+    environment: str
+
+
+class DailyLatency(SQLModel, table=True):
+    """How many succeeded calls of a UTC day fell into a bucket of latency (or of time to first token)."""
+
+    __tablename__ = "daily_latencies"
+    __table_args__ = {"sqlite_with_rowid": False}
+    day: str = Field(primary_key=True)
+    key_id: int = Field(sa_column=Column(BigKey, ForeignKey("call_keys.id"), primary_key=True, autoincrement=False))
+    measure: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    """0 latency, 1 time to first token."""
+    bucket: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    calls: int = Field(sa_column=_big(nullable=False))
+
+
+class LatePrice(SQLModel, table=True):
+    """A call that was unpriced when it ended and was priced by a later fact."""
+
+    __tablename__ = "late_prices"
+    span_key: int = Field(sa_column=Column(BigKey, ForeignKey("spans.id"), primary_key=True, autoincrement=False))
+    rid: str
+    """The journal fact that priced it."""
+    cost_nusd: int = Field(sa_column=_big(nullable=False))
+    card_id: int | None = None
+    at_us: int = Field(sa_column=_big(nullable=False))
+
+
+class Alert(SQLModel, table=True):
+    """Something a person is told once: a budget near or at its limit, a spike."""
+
+    __tablename__ = "alerts"
+    key: str = Field(primary_key=True)
+    """What it is about and when, such as ``budget:<rid>:2026-11:limit``: the same alert is raised once."""
+    kind: str
+    at_us: int = Field(sa_column=_big(nullable=False))
+    detail: str = Field(default="{}", sa_column=_text(nullable=False))
+    seen_us: int | None = Field(default=None, sa_column=_big())
+
+
+class UnregisteredPrompt(SQLModel, table=True):
+    """Messages that calls send and that no known version explains, gathered by what they have in common."""
+
+    __tablename__ = "unregistered_prompts"
+    __table_args__ = (Index("ix_unregistered_prompts_last", "last_us"),)
+    fingerprint: str = Field(primary_key=True)
+    skeleton: str = Field(sa_column=_text(nullable=False))
+    """JSON list of messages (role, text), varying parts as Jinja variables."""
+    sample: str = Field(sa_column=_text(nullable=False))
+    """JSON list of the messages of the latest call."""
     calls: int = Field(default=0, sa_column=_big(nullable=False))
-    errors: int = Field(default=0, sa_column=_big(nullable=False))
-    input_tokens: int = Field(default=0, sa_column=_big(nullable=False))
-    cache_read_tokens: int = Field(default=0, sa_column=_big(nullable=False))
-    cache_write_tokens: int = Field(default=0, sa_column=_big(nullable=False))
-    output_tokens: int = Field(default=0, sa_column=_big(nullable=False))
-    reasoning_tokens: int = Field(default=0, sa_column=_big(nullable=False))
-    cost_nusd: int = Field(default=0, sa_column=_big(nullable=False))
-    unpriced: int = Field(default=0, sa_column=_big(nullable=False))
-    duration_us: int = Field(default=0, sa_column=_big(nullable=False))
+    first_us: int = Field(sa_column=_big(nullable=False))
+    last_us: int = Field(sa_column=_big(nullable=False))
+    models: str = Field(default="[]", sa_column=_text(nullable=False))
+    """JSON list."""
+    last_span_key: int | None = Field(default=None, sa_column=_big())
+    dismissed: bool = False
 
 
 class Model(SQLModel, table=True):

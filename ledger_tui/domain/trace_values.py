@@ -201,3 +201,6 @@ class SpanRecord:
     flags: int = 0
     attributes_json: str | None = None
     """Attributes as the text of a JSON object; counts instead of ``attributes``."""
+    first_token_us: int | None = None
+    card_id: int | None = None
+    """The rates that the cost was worked out by (``store/rate_cards.py``)."""

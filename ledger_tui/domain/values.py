@@ -32,7 +32,7 @@ _TRACE_VALUES = {
     "TraceRow",
 }
 
-FLAG_DUPLICATE, FLAG_CUT, FLAG_LOSSY = 1, 2, 4
+FLAG_DUPLICATE, FLAG_CUT, FLAG_LOSSY, FLAG_LINKED = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)

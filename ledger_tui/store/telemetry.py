@@ -151,7 +151,7 @@ _SPAN_COLUMNS = (
     "id", "rid", "trace_key", "span_id", "parent_span_id", "name", "kind", "status", "started_us", "duration_us",
     "provider", "model", "prompt_id", "version_id", "execution_id", "input_tokens", "cache_read_tokens",
     "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd", "unpriced", "agent_id", "environment",
-    "error_type", "flags",
+    "error_type", "flags", "first_token_us", "session_id", "user_identifier", "card_id",
 )  # fmt: skip
 _INSERT_SPAN = f"INSERT INTO spans ({', '.join(_SPAN_COLUMNS)}) VALUES ({', '.join(':' + c for c in _SPAN_COLUMNS)})"
 _INSERT_PAYLOAD = """
@@ -181,6 +181,8 @@ def _span_row(key: int, trace_key: int, span: SpanRecord) -> dict[str, Any]:
         "kind": span.kind,
         "agent_id": span.agent_id,
         "environment": span.environment,
+        "session_id": span.session_id,
+        "user_identifier": span.user_identifier,
         **_outcome(span),
         "started_us": span.started_us,
         "flags": span.flags,
@@ -200,6 +202,8 @@ def _outcome(span: SpanRecord) -> dict[str, Any]:
         **_tokens(span.tokens),
         "cost_nusd": span.cost_nusd,
         "unpriced": span.unpriced,
+        "card_id": span.card_id,
+        "first_token_us": span.first_token_us,
         "error_type": span.error_type,
     }
 
@@ -317,7 +321,7 @@ def _trace_row(trace_id: str, spans: Sequence[SpanRecord], ending: bool) -> dict
     }
 
 
-_DAY_KEYS = ("day", "provider", "model", "prompt_id", "environment")
+_DAY_KEYS = ("day", "provider", "model", "prompt_id", "version_id", "environment")
 _DAY_SUMS = (
     "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "cost_nusd", "unpriced", "duration_us",
@@ -337,7 +341,7 @@ def add_to_days(lean: Lean, spans: Iterable[SpanRecord]) -> None:
         if span.model is None or span.status not in TERMINAL:
             continue
         day = clock.from_us(span.started_us).date().isoformat()
-        key = (day, span.provider or "", span.model, span.prompt_id or "", span.environment)
+        key = (day, span.provider or "", span.model, span.prompt_id or "", span.version_id or "", span.environment)
         row = sums.setdefault(key, dict.fromkeys(_DAY_SUMS, 0))
         row["calls"] += 1
         row["errors"] += span.status == "failed"
