@@ -11,7 +11,7 @@ from textual.message import Message
 
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.session import MAX_COLUMNS, Columns
-from ledger_tui.ui.places.playground.tab_line import TabLine
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 
 class AnswerColumns(Vertical):

@@ -11,7 +11,7 @@ from ledger_tui.ui.places.playground.choosing import Choosing
 from ledger_tui.ui.places.playground.code import code_for
 from ledger_tui.ui.places.playground.comparing import answer_pair, compared, estimate_rows, rendered
 from ledger_tui.ui.places.playground.dialogs import AnswerDiff, Preview
-from ledger_tui.ui.places.playground.tab_line import TabLine
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 TABS = ("inputs", "prompt", "answers")
 

@@ -82,6 +82,7 @@ class MessageBlock(Vertical):
         event.stop()
         self.role = ROLES[(ROLES.index(self.role) + 1) % len(ROLES)] if self.role in ROLES else ROLES[0]
         event.button.label = Content(f"{self.role} ▾")
+        event.button.refresh(layout=True)
         self.post_message(self.Changed())
 
     @on(Button.Pressed, "#drop")

@@ -24,8 +24,8 @@ from ledger_tui.ui.places.playground.looking import Looking
 from ledger_tui.ui.places.playground.message_editor import MessageEditor
 from ledger_tui.ui.places.playground.running import run_columns
 from ledger_tui.ui.places.playground.session import Arrival, Plan, Session, arrive, come_back, estimates, remember
-from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.subject import PlaygroundSubject
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 TYPING_S = 0.35
 """How long nobody types before the text is looked at."""

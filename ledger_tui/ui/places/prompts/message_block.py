@@ -115,6 +115,8 @@ class MessageBlock(Vertical):
             self.set_class(role == known, f"-{known}")
         for button in self.query(".role").results(Button):
             button.label = f"{one_line(role, 20)} ▾"
+            # A button keeps the width of its first label until the next layout.
+            button.refresh(layout=True)
 
     def watch_number(self, number: int) -> None:
         """Show the new number."""

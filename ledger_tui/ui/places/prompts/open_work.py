@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 from ledger_tui.domain.values import JournalRow, PromptRow
-from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
 from ledger_tui.ui.places.prompts.last import keep_last_prompt, last_prompt
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
@@ -18,6 +17,7 @@ from ledger_tui.ui.places.prompts.version_work import VersionWork
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.later import DELAY_S
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 if TYPE_CHECKING:
     from ledger_tui.services.registry import PromptHit

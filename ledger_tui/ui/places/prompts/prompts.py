@@ -15,7 +15,6 @@ from textual.widgets import Button, Input, Static
 from ledger_tui.domain.content import ROLES
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
-from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.places.prompts.code import code_of
 from ledger_tui.ui.places.prompts.dialogs import NameDialog
 from ledger_tui.ui.places.prompts.editor import Editor
@@ -27,6 +26,7 @@ from ledger_tui.ui.places.prompts.subject import Subject
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.widgets.diff_view import DiffView
 from ledger_tui.ui.widgets.later import Later
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 
 class PromptsPlace(OpenWork):

@@ -20,8 +20,8 @@ from ledger_tui.domain import clock, money
 from ledger_tui.domain.measure import age
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import ACTIVE, JournalRow, VersionRow
-from ledger_tui.ui.places.playground.tab_line import TabLine
 from ledger_tui.ui.safe import line
+from ledger_tui.ui.widgets.tab_line import TabLine
 
 Wish = Literal["show", "restore", "label", "unlabel"]
 

@@ -105,6 +105,7 @@ content are muted.
         prompt.display = facts.version is not None
         if facts.version is not None:
             prompt.label = line(f"{facts.version[0]} v{facts.version[1]}", 40)
+            prompt.refresh(layout=True)
         self.query_one("#to-playground", Button).display = facts.execution is not None
         self.query_one("#span-ways").display = facts.version is not None or facts.execution is not None
         tabs = self.query_one(TabRow)
