@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _frozen_us: int | None = None
+_frozen_ticks_us = 0
 _moved_us = 0
 
 
@@ -19,7 +20,7 @@ def now_us() -> int:
 
 def ticks_us() -> int:
     """Microseconds of a clock that never goes back, for durations; stands still while the clock is stopped."""
-    return 0 if _frozen_us is not None else time.perf_counter_ns() // 1_000
+    return _frozen_ticks_us if _frozen_us is not None else time.perf_counter_ns() // 1_000
 
 
 def now() -> datetime:
@@ -42,12 +43,36 @@ def to_us(moment: datetime) -> int:
 @contextmanager
 def stopped(at: datetime) -> Iterator[None]:
     """Stop the clock at ``at`` inside the block (for tests and demonstrations)."""
-    global _frozen_us
-    before, _frozen_us = _frozen_us, to_us(at)
+    global _frozen_us, _frozen_ticks_us
+    before = _frozen_us, _frozen_ticks_us
+    _frozen_us, _frozen_ticks_us = to_us(at), ticks_us()
     try:
         yield
     finally:
-        _frozen_us = before
+        _frozen_us, _frozen_ticks_us = before
+
+
+def is_stopped() -> bool:
+    """Whether the clock is stopped."""
+    return _frozen_us is not None
+
+
+def advance(microseconds: int) -> None:
+    """Let time go on by so much while the clock is stopped; raises RuntimeError when it runs."""
+    global _frozen_us, _frozen_ticks_us
+    if _frozen_us is None:
+        raise RuntimeError("the clock runs by itself: stop it first")
+    _frozen_us += microseconds
+    _frozen_ticks_us += max(0, microseconds)
+
+
+async def pause(seconds: float) -> None:
+    """Wait; while the clock is stopped, nobody waits and the clock goes on by so much."""
+    import asyncio
+
+    if _frozen_us is not None:
+        advance(round(seconds * 1_000_000))
+    await asyncio.sleep(seconds if _frozen_us is None else 0)
 
 
 @contextmanager

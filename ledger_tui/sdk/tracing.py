@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -251,7 +250,7 @@ class Span:
         """Start the clock. Blocks do it by themselves; a second call does nothing."""
         if not self._begun:
             self.started_us = clock.now_us()
-            self._begun = time.perf_counter_ns()
+            self._begun = clock.ticks_us()
             if self._live:
                 self._write("running", None)
         return self
@@ -266,7 +265,7 @@ class Span:
 
     def age_us(self) -> int:
         """Microseconds since it began."""
-        return max(0, time.perf_counter_ns() - self._begun) // 1_000
+        return max(0, clock.ticks_us() - self._begun)
 
     def inside(self) -> Here:
         """What code inside this span is inside of."""
