@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
     from ledger_tui.services.drift import DriftService
-    from ledger_tui.services.models import ModelService
+    from ledger_tui.services.models import ModelService, StandIn
     from ledger_tui.services.prompt_folder import PromptFolderService
     from ledger_tui.services.redaction import RedactionRule
     from ledger_tui.services.registry import RegistryService
@@ -72,6 +72,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
     ) -> None:
         global _latest
         self._redact = tuple(redact)
+        self._stand_in: StandIn | None = None
         if mode not in ("full", "tracking_only"):
             raise InputError(f"{mode!r} is not a mode", remedy="Modes are full and tracking_only.")
         self.mode = mode
@@ -152,7 +153,14 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         """Providers, their models and keys."""
         from ledger_tui.services.models import ModelService
 
-        return ModelService(self.database, self.settings)
+        return ModelService(self.database, self.settings, stand_in=lambda: self._stand_in)
+
+    def answer_with(self, stand_in: StandIn | None) -> None:
+        """Let ``stand_in(name)`` answer for every provider from now on; None: those of the settings again.
+
+        For providers of a program's own, and for tests (``ledger_tui.testing``).
+        """
+        self._stand_in = stand_in
 
     @cached_property
     def runs(self) -> RunService:
