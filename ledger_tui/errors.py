@@ -9,10 +9,12 @@
     │   ├── FilterError       (position in the filter text)
     │   └── TemplateError     (line, column)
     │       ├── UndefinedVariable
+    │       ├── IncludeRefused    what an include names is missing, or leads back to itself
     │       ├── TemplateRefused   the sandbox said no
     │       └── TemplateTooExpensive
     ├── NotFound              prompt, version, label, trace, span
     ├── Conflict              somebody or something got there first
+    │   └── KeyTaken          (execution_id)
     ├── StoreError
     │   ├── DatabaseLocked
     │   ├── DatabaseFull
@@ -20,6 +22,7 @@
     │   ├── DatabaseForeign   another program's file
     │   ├── DatabaseNewer     written by a newer release
     │   ├── DatabaseUnavailable
+    │   ├── ReadOnlyMoment    an earlier moment is shown
     │   └── MigrationFailed
     ├── ProviderError         (provider, retryable, retry_after_s)
     │   ├── KeyMissing
@@ -104,6 +107,11 @@ class UndefinedVariable(TemplateError):
     default_remedy = "Give the variable a value, or remove it from the template."
 
 
+class IncludeRefused(TemplateError):
+    default_title = "A prompt cannot be included"
+    default_remedy = 'Write {% include "name" %}, "name@label" or "name@3" of a prompt that this ledger has.'
+
+
 class TemplateRefused(TemplateError):
     default_title = "The template asks for something it may not use"
     default_remedy = "Templates work on plain values only: text, numbers, lists and mappings."
@@ -123,6 +131,17 @@ class Conflict(LedgerError):
     default_remedy = "Look at the newest state and try again."
 
 
+class KeyTaken(Conflict):
+    """An idempotency key that another call has; ``execution_id`` is that call's, '' when it is a call of another prompt."""
+
+    default_title = "This idempotency key was used before"
+    default_remedy = "Give every call a key of its own; only a repetition of the same call has the same one."
+
+    def __init__(self, cause: str = "", *, execution_id: str = "") -> None:
+        super().__init__(cause)
+        self.execution_id = execution_id
+
+
 class StoreError(LedgerError):
     default_title = "The ledger could not be read or written"
 
@@ -130,6 +149,11 @@ class StoreError(LedgerError):
 class DatabaseLocked(StoreError):
     default_title = "The ledger is locked by another program"
     default_remedy = "Nothing was lost. Close the other program or try again in a moment."
+
+
+class ReadOnlyMoment(StoreError):
+    default_title = "An earlier moment cannot be changed"
+    default_remedy = "Come back to the present to write."
 
 
 class DatabaseFull(StoreError):

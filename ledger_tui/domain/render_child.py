@@ -72,12 +72,14 @@ def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
             analysis = sandbox.analyse(source)
             uses = [[use.name, use.line, use.column] for use in analysis.variables]
             problems = [[p.line, p.column, p.end_column, p.message, p.severity] for p in analysis.problems]
-            write_frame(answers, {"variables": uses, "problems": problems})
+            includes = [[i.name, i.line, i.column, i.end_column, i.bound] for i in analysis.includes]
+            write_frame(answers, {"variables": uses, "problems": problems, "includes": includes})
         return
     left = MAX_OUTPUT_BYTES
-    for source in request["templates"]:
+    for source, texts in zip(request["templates"], request["texts"], strict=True):
+        used: list[str] = []
         try:
-            text = sandbox.render(source, request["variables"], left)
+            text = sandbox.render(source, request["variables"], left, texts, used)
         except TemplateError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise MemoryError from error
@@ -85,7 +87,7 @@ def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
             write_frame(answers, {"error": type(error).__name__, **fields})
             return
         left -= len(text.encode("utf-8", "surrogatepass"))
-        write_frame(answers, {"text": text})
+        write_frame(answers, {"text": text, "used": used})
 
 
 def limit_once() -> None:

@@ -10,10 +10,10 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
@@ -21,7 +21,7 @@ from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from ledger_tui.domain.template import MAX_OUTPUT_BYTES, Analysis, Problem, check_size
+from ledger_tui.domain.template import MAX_OUTPUT_BYTES, NO_TEXTS, Analysis, Problem, check_size
 from ledger_tui.domain.template_parser import Reading, read
 from ledger_tui.errors import (
     LedgerError,
@@ -31,7 +31,7 @@ from ledger_tui.errors import (
     UndefinedVariable,
 )
 
-_KEPT = 64
+_KEPT = 256
 _MAX_POWER_BITS = 65_536
 _TEXT = frozenset(
     [
@@ -105,6 +105,21 @@ _ALLOWED: tuple[tuple[type, frozenset[str]], ...] = (
 )
 
 
+_OF_MAPPINGS = frozenset(dir(dict))
+
+
+class _Composition(threading.local):
+    """What the templates that this thread renders now may include."""
+
+    texts: Mapping[str, str] = NO_TEXTS
+    used: list[str] | None = None
+    names: dict[Template, str] | None = None
+    """Under which name a template that was reached stands."""
+
+
+_composition = _Composition()
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """Jinja2 with methods by white list and without the ways out that have been found over the years."""
 
@@ -124,6 +139,25 @@ class Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Namespace):
             return not attr.startswith("_")
         return any(attr in allowed for kind, allowed in _ALLOWED if isinstance(obj, kind))
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """``obj.attribute`` of a template; for a key of a mapping what Jinja2 does, without asking for an attribute first."""
+        if type(obj) is dict and attribute in obj and attribute not in _OF_MAPPINGS:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        """The template of an include: only among the texts that were given with the one that is being rendered."""
+        text = _composition.texts.get(name)
+        if text is None:
+            raise TemplateRefused(f"{name!r} was not looked up before rendering")
+        used, names = _composition.used, _composition.names
+        if used is not None and name not in used:
+            used.append(name)
+        template = compiled(text)[0]
+        if names is not None:
+            names[template] = name
+        return template
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """``str.format`` is not wrapped but refused like any other unlisted method."""
@@ -174,7 +208,7 @@ def analyse(source: str) -> Analysis:
     except TemplateError as error:
         return Analysis(problems=(Problem(error.line or 1, error.column or 1, (error.column or 1) + 1, str(error)),))
     problems = [Problem(f.line, f.column, f.end_column, f.message, f.severity) for f in reading.faults]
-    return Analysis(reading.variables, tuple(sorted(problems, key=lambda p: (p.line, p.column))))
+    return Analysis(reading.variables, tuple(sorted(problems, key=lambda p: (p.line, p.column))), reading.includes)
 
 
 _compiled: OrderedDict[bytes, tuple[Template, Reading]] = OrderedDict()
@@ -214,62 +248,106 @@ def _compile(source: str) -> tuple[Template, Reading]:
     return Template.from_code(jinja, code, jinja.make_globals(None)), reading
 
 
-def render(source: str, variables: Mapping[str, Any], limit: int = MAX_OUTPUT_BYTES) -> str:
-    """The text that ``source`` makes of ``variables``; raises the TemplateError family, also past ``limit`` bytes."""
-    template, reading = compiled(source)
-    parts: list[str] = []
-    size = 0
+def render(
+    source: str,
+    variables: Mapping[str, Any],
+    limit: int = MAX_OUTPUT_BYTES,
+    texts: Mapping[str, str] = NO_TEXTS,
+    used: list[str] | None = None,
+) -> str:
+    """The text that ``source`` makes of ``variables``; raises the TemplateError family, also past ``limit`` bytes.
+
+    texts: what each name in an include stands for. used: takes the names that were reached, each once.
+    """
+    return render_compiled(compiled(source), variables, limit, texts, used)
+
+
+def render_compiled(
+    made: tuple[Template, Reading],
+    variables: Mapping[str, Any],
+    limit: int = MAX_OUTPUT_BYTES,
+    texts: Mapping[str, str] = NO_TEXTS,
+    used: list[str] | None = None,
+) -> str:
+    """``render`` of a template that ``compiled`` gave."""
+    template, reading = made
+    names: dict[Template, str] = {}
+    outer = _composition.texts, _composition.used, _composition.names
+    _composition.texts, _composition.used, _composition.names = texts, used, names
     try:
-        for part in _pieces(template, variables):
-            size += len(part) if part.isascii() else len(part.encode("utf-8", "surrogatepass"))
-            if size > limit:
-                raise TemplateTooExpensive(
-                    f"it makes more than {MAX_OUTPUT_BYTES // 1024 // 1024} MB of text",
-                    title="The template makes too much text",
-                )
+        # No text has more characters than bytes, so this ends in time; the bytes are counted once, at the end.
+        parts: list[str] = []
+        left = limit
+        for part in template.root_render_func(template.new_context(cast(dict[str, Any], variables))):
+            left -= len(part)
+            if left < 0:
+                raise _too_much()
             parts.append(part)
-    except LedgerError:
+        text = "".join(parts)
+        if not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limit:
+            raise _too_much()
+        return text
+    except TemplateTooExpensive:
         raise
     except Exception as error:
-        raise _our_error(error, template, reading) from error
-    return "".join(parts)
+        raise _our_error(error, template, reading, names) from error
+    finally:
+        _composition.texts, _composition.used, _composition.names = outer
 
 
-def _pieces(template: Template, variables: Mapping[str, Any]) -> Iterator[str]:
-    yield from template.root_render_func(template.new_context(dict(variables)))
+def _too_much() -> TemplateTooExpensive:
+    return TemplateTooExpensive(
+        f"it makes more than {MAX_OUTPUT_BYTES // 1024 // 1024} MB of text", title="The template makes too much text"
+    )
 
 
-def _our_error(error: Exception, template: Template, reading: Reading) -> TemplateError:
+def _our_error(error: Exception, template: Template, reading: Reading, names: Mapping[Template, str]) -> TemplateError:
     """The error for people of whatever a running template raised."""
-    line = _line(error.__traceback__, template)
-    words = _plain_words(error)
+    places = _places(error.__traceback__)
+    line = next((number for one, number in reversed(places) if one is template), 0)
+    inner = places[-1] if places and places[-1][0] is not template else None
+    column, words = 0, _plain_words(error)
+    if inner is not None:
+        outermost = next((names.get(one) for one, _ in places if one is not template), None)
+        use = next((use for use in reading.includes if use.name == outermost and use.line == line), None)
+        column = use.column if use else 0
+        words = f"in {names.get(inner[0])}, line {inner[1]}: {words}"
+    if isinstance(error, LedgerError):
+        return error if isinstance(error, TemplateError) and inner is None else TemplateRefused(words, line=line)
     if isinstance(error, SecurityError):
-        return TemplateRefused(words, line=line)
+        return TemplateRefused(words, line=line, column=column)
     if isinstance(error, UndefinedError):
-        name = re.match(r"'([^']+)' is undefined", str(error))
-        uses = [use for use in reading.variables if name and use.name == name.group(1)]
-        use = next((use for use in uses if use.line == line), uses[0] if uses else None)
-        return UndefinedVariable(words, line=use.line if use else line, column=use.column if use else 0)
+        return _undefined(error, words, line, column, reading if inner is None else None)
     if isinstance(error, MemoryError):
-        return TemplateTooExpensive("it needs too much memory", line=line)
+        return TemplateTooExpensive("it needs too much memory", line=line, column=column)
     if isinstance(error, RecursionError):
-        return TemplateTooExpensive("a macro calls itself without end", line=line)
+        return TemplateTooExpensive("a macro calls itself without end", line=line, column=column)
     if isinstance(error, OverflowError):
-        return TemplateTooExpensive(words, line=line)
-    return TemplateError(words, line=line, title="The template could not be rendered")
+        return TemplateTooExpensive(words, line=line, column=column)
+    return TemplateError(words, line=line, column=column, title="The template could not be rendered")
 
 
-def _line(traceback: TracebackType | None, template: Template) -> int:
-    """The deepest line of the template's own code in a traceback, 0 when there is none."""
-    line = 0
+def _undefined(error: UndefinedError, words: str, line: int, column: int, reading: Reading | None) -> UndefinedVariable:
+    name = re.match(r"'([^']+)' is undefined", str(error))
+    uses = [use for use in reading.variables if name and use.name == name.group(1)] if reading else []
+    found = next((use for use in uses if use.line == line), uses[0] if uses else None)
+    return UndefinedVariable(words, line=found.line if found else line, column=found.column if found else column)
+
+
+def _places(traceback: TracebackType | None) -> list[tuple[Template, int]]:
+    """The templates' own lines in a traceback, outermost first."""
+    found: list[tuple[Template, int]] = []
     while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__jinja_template__") is template:
-            line = template.get_corresponding_lineno(traceback.tb_lineno)
+        template = traceback.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            found.append((template, template.get_corresponding_lineno(traceback.tb_lineno)))
         traceback = traceback.tb_next
-    return line
+    return found
 
 
 def _plain_words(error: Exception) -> str:
+    if isinstance(error, LedgerError):
+        return error.cause
     words = str(error) or type(error).__name__
     words = re.sub(r"^'([^']+)' is undefined$", r"'\1' has no value", words)
     return (

@@ -17,6 +17,7 @@ MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """Of all messages of one render together."""
 MAX_NODES = 5_000
 MAX_NESTING = 100
+NO_TEXTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,19 @@ class VariableUse:
     name: str
     line: int
     column: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncludeUse:
+    """One ``{% include "name" %}``; places are those of the name with its quotes."""
+
+    name: str
+    """A prompt of the registry, as written: ``shared/tone``, ``shared/tone@production``, ``shared/tone@3``."""
+    line: int
+    column: int
+    end_column: int
+    bound: tuple[str, ...] = ()
+    """The names that the template sets itself for the included text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Analysis:
     variables: tuple[VariableUse, ...] = ()
     """Every use, in the order of the text."""
     problems: tuple[Problem, ...] = ()
+    includes: tuple[IncludeUse, ...] = ()
+    """Every include of a well-formed name, in the order of the text; what they lead to is not looked at."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,15 +76,22 @@ def analyse(source: str) -> Analysis:
     return sandbox.analyse(source)
 
 
-def render(source: str, variables: Mapping[str, Any], limit: int = MAX_OUTPUT_BYTES) -> str:
+def render(
+    source: str,
+    variables: Mapping[str, Any],
+    limit: int = MAX_OUTPUT_BYTES,
+    texts: Mapping[str, str] = NO_TEXTS,
+    used: list[str] | None = None,
+) -> str:
     """Render ``source`` in this process, without limits on time and memory; at most ``limit`` bytes of output.
 
-    For templates of the program's own code; people's templates go through ``services/templates.py``. Raises the
-    TemplateError family with line and column.
+    texts: what each name in an include stands for. used: takes the names that were reached, each once. For templates of
+    the program's own code; people's templates go through ``services/templates.py``. Raises the TemplateError family
+    with line and column.
     """
     from ledger_tui.domain import sandbox
 
-    return sandbox.render(source, variables, limit)
+    return sandbox.render(source, variables, limit, texts, used)
 
 
 def check_size(source: str) -> str:

@@ -16,7 +16,8 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
-from ledger_tui.domain.template import MAX_NESTING, MAX_NODES, VariableUse
+from ledger_tui.domain.includes import reference
+from ledger_tui.domain.template import MAX_NESTING, MAX_NODES, IncludeUse, VariableUse
 from ledger_tui.domain.template_scope import open_names
 from ledger_tui.errors import TemplateError, TemplateRefused, TemplateTooExpensive
 
@@ -37,6 +38,7 @@ _TAGS = (
     "filter",
     "for",
     "if",
+    "include",
     "macro",
     "raw",
     "set",
@@ -44,7 +46,6 @@ _TAGS = (
 )
 _REFUSED = {
     nodes.Extends: "extends",
-    nodes.Include: "include",
     nodes.Import: "import",
     nodes.FromImport: "from … import",
 }
@@ -74,6 +75,7 @@ class Reading:
     tree: nodes.Template | None = None
     variables: tuple[VariableUse, ...] = ()
     faults: list[Fault] = field(default_factory=list)
+    includes: tuple[IncludeUse, ...] = ()
 
 
 class PlacedToken(Token):
@@ -135,7 +137,7 @@ class _Places:
 
 
 class _PlacingParser(Parser):
-    """Jinja2's parser, noting the token of each name."""
+    """Jinja2's parser, noting the token of each name and of what each include names."""
 
     def __init__(self, places: _Places) -> None:
         super().__init__(places.jinja, "")
@@ -146,6 +148,12 @@ class _PlacingParser(Parser):
         node = super().parse_primary(with_namespace)
         if isinstance(node, nodes.Name):
             node.token = token  # type: ignore[attr-defined]
+        return node
+
+    def parse_include(self) -> nodes.Include:
+        token = self.stream.look()
+        node = super().parse_include()
+        node.token = token  # type: ignore[attr-defined]
         return node
 
 
@@ -240,7 +248,31 @@ def _reading(places: _Places, tree: nodes.Template) -> Reading:
                 faults.append(
                     places.fault(token, "outside of a for, loop is a variable like any other", severity="warning")
                 )
-    return Reading(tree, tuple(sorted(variables, key=lambda use: (use.line, use.column))), faults)
+    includes = tuple(_includes(places, tree, faults))
+    return Reading(tree, tuple(sorted(variables, key=lambda use: (use.line, use.column))), faults, includes)
+
+
+def _includes(places: _Places, tree: nodes.Template, faults: list[Fault]) -> Iterator[IncludeUse]:
+    """The includes in the order of the text; what is wrong with one goes to ``faults``."""
+    for node in sorted(tree.find_all(nodes.Include), key=lambda node: node.token.start):  # type: ignore[attr-defined]
+        token: PlacedToken = node.token  # type: ignore[attr-defined]
+        try:
+            name = _included_name(node)
+        except TemplateError as error:
+            faults.append(places.fault(token, error.cause, kind=type(error), title=error.title))
+            continue
+        line, column = places.place(token.start)
+        yield IncludeUse(name, line, column, column + max(1, token.end - token.start), node.bound)  # type: ignore[attr-defined]
+
+
+def _included_name(node: nodes.Include) -> str:
+    """The name that an include gives; raises TemplateRefused for all that is not one literal name of a prompt."""
+    if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
+        raise TemplateRefused('an include takes one name in quotes, like {% include "shared/tone" %}')
+    if node.ignore_missing or not node.with_context:
+        raise TemplateRefused("an include takes a name and nothing else: a prompt that is missing is always an error")
+    reference(node.template.value)
+    return node.template.value
 
 
 def _unknown(places: _Places, what: str, unknown: set[str], known: Iterable[str]) -> Iterator[Fault]:

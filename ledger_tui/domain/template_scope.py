@@ -12,7 +12,10 @@ from jinja2 import nodes
 
 
 def open_names(tree: nodes.Template) -> list[nodes.Name]:
-    """The reads of names that nothing before them set. The tree must be of bounded depth."""
+    """The reads of names that nothing before them set; each include gets ``bound``, the names that it finds set.
+
+    The tree must be of bounded depth.
+    """
     found: list[nodes.Name] = []
     _walk(tree, set(), found)
     return found
@@ -49,6 +52,9 @@ def _walk(node: nodes.Node, bound: set[str], found: list[nodes.Name]) -> None:
         _walk_all(node.iter_child_nodes(), set(bound), found)
     elif isinstance(node, nodes.Assign):
         _walk_all((node.node, node.target), bound, found)
+    elif isinstance(node, nodes.Include):
+        node.bound = tuple(sorted(bound))  # type: ignore[attr-defined]
+        _walk(node.template, bound, found)
     else:
         _walk_all(node.iter_child_nodes(), bound, found)
 

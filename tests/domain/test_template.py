@@ -144,7 +144,15 @@ def test_only_open_names_are_variables(source: str, names: tuple[str, ...]) -> N
         ("{{ a|uper }}", (1, 6, 10, "there is no filter 'uper', did you mean 'upper'?")),
         ("x {% filter uper %}{% endfilter %}", (1, 13, 17, "there is no filter 'uper', did you mean 'upper'?")),
         ("{{ a is not definde }}", (1, 13, 20, "there is no test 'definde', did you mean 'defined'?")),
-        ("\n{% include '/etc/passwd' %}", (2, 4, 11, "include is not available in prompts yet")),
+        (
+            "\n{% include '/etc/passwd' %}",
+            (
+                2,
+                12,
+                25,
+                "'/etc/passwd' names no prompt (a folder in it has no name); only prompts of this ledger can be included",
+            ),
+        ),
         ("{% extends 'x' %}", (1, 4, 11, "extends is not available in prompts yet")),
         ("{% from 'x' import y %}", (1, 4, 8, "from … import is not available in prompts yet")),
         ("{{ self.x }}", (1, 4, 8, "self is a word of the template language; use another name")),
