@@ -9,13 +9,13 @@ import functools
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 from ledger_tui.errors import SettingsError
+from ledger_tui.frozen import frozen
 from ledger_tui.paths import Paths
 
 Kind = Literal["text", "number", "whole number", "yes or no", "list of texts"]
@@ -23,11 +23,12 @@ Wire = Literal["responses", "chat", "anthropic"]
 WIRES: tuple[Wire, ...] = ("responses", "chat", "anthropic")
 MAX_FILE_BYTES = 1024 * 1024
 MAX_SYNTAX_ERRORS = 20
-_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
-_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
+_PROVIDER_NAME = r"[a-z0-9][a-z0-9_-]{0,63}\Z"
+_TOML_PLACE = r"\s*\(at (?:line (\d+), column \d+|end of document)\)"
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """One thing that can be set. ``low`` and ``high`` bound numbers; the variable ``env`` wins over the file."""
 
@@ -41,22 +42,24 @@ class Option:
     high: float | None = None
 
 
+_described: dict[str, dict[str, Option]] = {}
+
+
 def _option(kind: Kind, default: Any, doc: str, *, key: str = "", **more: Any) -> Any:
-    described = functools.partial(Option, kind=kind, default=default, doc=doc, **more)
-    if isinstance(default, list):
-        return field(default_factory=lambda: cast(Any, tuple(default)), metadata={"option": described, "key": key})
-    return field(default=default, metadata={"option": described, "key": key})
+    return Option(key, kind, default, doc, **more)
 
 
-def _options_of(kind: type[Any]) -> tuple[Option, ...]:
-    described: list[Option] = []
-    for one in fields(kind):
-        if "option" in one.metadata:
-            described.append(one.metadata["option"](key=one.metadata["key"] or one.name))
-    return tuple(described)
+def _options(kind: type[T]) -> type[T]:
+    """Take the descriptions out of a class and leave the defaults."""
+    _described[kind.__name__] = found = {}
+    for name, one in [(name, one) for name, one in vars(kind).items() if isinstance(one, Option)]:
+        found[name] = Option(**{**vars(one), "key": one.key or name})
+        setattr(kind, name, tuple(one.default) if isinstance(one.default, list) else one.default)
+    return kind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+@_options
 class ProviderSettings:
     """One ``[providers.<name>]`` table: changes a preset, or describes a provider of one's own."""
 
@@ -69,7 +72,8 @@ class ProviderSettings:
     key_env: str = _option("text", "", "Variable that holds the key; empty: the preset's, else <NAME>_API_KEY.")
 
 
-@dataclass(frozen=True)
+@frozen
+@_options
 class Settings:
     """What counts now: defaults, then the file, then the environment."""
 
@@ -92,7 +96,8 @@ class Settings:
     spool_mb: int = _option(
         "whole number", 1024, "Largest size in MB of recorded spans that wait for the database.", low=16, high=1048576
     )
-    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    queue_concurrency: int = _option("whole number", 4, "Queued calls that one program runs at a time.", low=1, high=64)
+    providers: Mapping[str, ProviderSettings] = MappingProxyType({})
     """The ``[providers.<name>]`` tables by name."""
     from_environment: frozenset[str] = frozenset()
     """Keys of options whose value an environment variable gave."""
@@ -107,11 +112,9 @@ class Settings:
         return getattr(self, _FIELD_OF[option.key])
 
 
-OPTIONS: tuple[Option, ...] = _options_of(Settings)
-"""Every option at the top of the file."""
-PROVIDER_OPTIONS: tuple[Option, ...] = _options_of(ProviderSettings)
-"""Every option of a ``[providers.<name>]`` table."""
-_FIELD_OF = {one.metadata["key"] or one.name: one.name for one in fields(Settings) if "option" in one.metadata}
+OPTIONS, PROVIDER_OPTIONS = (tuple(_described[kind.__name__].values()) for kind in (Settings, ProviderSettings))
+"""Every option at the top of the file, and of a ``[providers.<name>]`` table."""
+_FIELD_OF = {option.key: name for name, option in _described["Settings"].items()}
 
 
 @functools.cache
@@ -228,7 +231,7 @@ class _Reader:
         found: dict[str, ProviderSettings] = {}
         for name, table in tables.items():
             place = ("providers", name)
-            if not _PROVIDER_NAME.match(name) or name == "offline":
+            if not re.match(_PROVIDER_NAME, name) or name == "offline":
                 remedy = "Use lower-case letters, digits, '-' and '_'; 'offline' is built in."
                 self.note(f"a provider cannot be named {name!r}"[:200], place, remedy)
             elif not isinstance(table, dict):
@@ -287,14 +290,18 @@ def _read(file: Path, errors: list[SettingsError]) -> str:
 
 def _parse(source: str, file: str, errors: list[SettingsError]) -> dict[str, Any]:
     """The tables of ``source``; a line that is no TOML is noted and left out, with its table when it is a header."""
+    if not source:
+        return {}
+    import tomllib
+
     lines = source.splitlines()
     for _ in range(MAX_SYNTAX_ERRORS):
         try:
             return tomllib.loads("\n".join(lines))
         except tomllib.TOMLDecodeError as error:
-            place = _TOML_PLACE.search(str(error))
+            place = re.search(_TOML_PLACE, str(error))
             number = int(place[1]) if place and place[1] else len(lines)
-            cause = _TOML_PLACE.sub("", str(error)) or "this is not TOML"
+            cause = re.sub(_TOML_PLACE, "", str(error)) or "this is not TOML"
             remedy = "The rest of the file counts." if place and place[1] else "The last text or list does not end."
             errors.append(SettingsError(cause, file=file, line=number, remedy=remedy))
             if not _leave_out(lines, number - 1):
@@ -347,7 +354,7 @@ def _option_at(place: tuple[str, ...]) -> Option:
     options = {option.key: option for option in (PROVIDER_OPTIONS if len(place) == 3 else OPTIONS)}
     if place[-1] not in options:
         raise SettingsError(f"there is no setting {'.'.join(place)!r}"[:200], remedy=_did_you_mean(place[-1], options))
-    if len(place) == 3 and (not _PROVIDER_NAME.match(place[1]) or place[1] == "offline"):
+    if len(place) == 3 and (not re.match(_PROVIDER_NAME, place[1]) or place[1] == "offline"):
         raise SettingsError(f"a provider cannot be named {place[1]!r}"[:200])
     return options[place[-1]]
 

@@ -12,10 +12,11 @@ from ledger_tui.domain.calls import ChatMessage, ModelName
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.values import SpanRecord
 from ledger_tui.services.run_values import RunRequest, RunResult
-from ledger_tui.store import telemetry
+from ledger_tui.store import queue, telemetry
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
+    from ledger_tui.store.lean import Lean
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,34 @@ class RunPlan:
     span_id: str
     started_us: int
     claimed_by: str
+    is_private: bool = False
+    """What is sent must not be stored: the ledger has redaction rules."""
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the run's span is, or will be."""
+        return {"trace_id": self.trace_id, "span_id": self.span_id}
 
 
 def begin(database: Database, plan: RunPlan) -> int:
-    """Store the usage, the running execution and its running span; returns the span's key."""
-    request = plan.request
+    """Store the usage, the running execution and its running span; returns the span's key. Raises KeyTaken."""
     with database.lean_write() as lean:
-        named = ids.prompt_id(request.prompt_name) if request.prompt_name else None
-        prompt_id = named if named and telemetry.is_prompt(lean, named) else None
-        telemetry.insert(lean, "usages", _usage(plan, prompt_id))
-        telemetry.insert(lean, "executions", _execution(plan, prompt_id))
+        prompt_id = begin_call(lean, plan, {"request": canonical_json({"span": plan.place})})
         return telemetry.write_spans(lean, [span_record(plan, prompt_id)])[0]
+
+
+def begin_call(lean: Lean, plan: RunPlan, columns: Mapping[str, Any]) -> str | None:
+    """Store the usage and the execution, with other ``columns`` than a running one's; returns the prompt's id.
+
+    Raises KeyTaken when another call has the idempotency key.
+    """
+    request = plan.request
+    named = ids.prompt_id(request.prompt_name) if request.prompt_name else None
+    prompt_id = named if named and telemetry.is_prompt(lean, named) else None
+    queue.refuse_taken_key(lean, request.idempotency_key, prompt_id)
+    telemetry.insert(lean, "usages", _usage(plan, prompt_id))
+    telemetry.insert(lean, "executions", {**_execution(plan, prompt_id), **columns})
+    return prompt_id
 
 
 def usage_row(
@@ -107,6 +125,7 @@ def _execution(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
         "environment": plan.environment,
         "claimed_by": plan.claimed_by,
         "claimed_us": plan.started_us,
+        "idempotency_key": plan.request.idempotency_key,
         "response_metadata": "{}",
         "created_us": plan.started_us,
     }
@@ -139,14 +158,34 @@ def span_record(plan: RunPlan, prompt_id: str | None) -> SpanRecord:
     )
 
 
-def finish(database: Database, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any]) -> None:
-    """Store how the run ended; a run that has ended already stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One attempt of a queued call: who makes it, and what its span tells besides."""
+
+    claimed_by: str
+    attempt: int
+    span_started_us: int
+    attributes: Mapping[str, Any]
+
+
+def finish(
+    database: Database,
+    plan: RunPlan,
+    span_key: int,
+    result: RunResult,
+    metadata: Mapping[str, Any],
+    turn: Turn | None = None,
+) -> bool:
+    """Store how the run ended; False when it has ended already, or when another process has the ``turn`` by now."""
     with database.lean_write() as lean:
+        if turn is not None and not queue.is_claimed(lean, plan.execution_id, turn.claimed_by, turn.attempt):
+            return False
         if not telemetry.update_running(lean, "executions", plan.execution_id, _ending(result, metadata)):
-            return
+            return False
         running = span_record(plan, telemetry.prompt_of_execution(lean, plan.execution_id))
         attributes = {
             **running.attributes,
+            **(turn.attributes if turn else {}),
             "attempts": result.attempts,
             "finish_reason": result.finish_reason,
             "served_model": result.served_model,
@@ -155,7 +194,7 @@ def finish(database: Database, plan: RunPlan, span_key: int, result: RunResult, 
         ended = replace(
             running,
             status=result.status,
-            duration_us=result.latency_us,
+            duration_us=result.latency_us if turn is None else max(0, clock.now_us() - turn.span_started_us),
             first_token_us=result.first_token_us,
             tokens=result.tokens,
             cost_nusd=result.cost_nusd,
@@ -167,7 +206,9 @@ def finish(database: Database, plan: RunPlan, span_key: int, result: RunResult, 
             flags=running.flags | result.flags,
             attributes={name: value for name, value in attributes.items() if value not in (None, {})},
         )
-        telemetry.end_span(lean, span_key, ended)
+        if turn is not None:
+            queue.keep_place(lean, plan.execution_id)
+        return telemetry.end_span(lean, span_key, ended)
 
 
 def _tool_calls(result: RunResult) -> str | None:

@@ -34,6 +34,8 @@ class RunRequest:
     source: str = "sdk"
     retry_waits_s: tuple[float, ...] = (1.0, 4.0)
     """How long to wait before each further try of a call that failed before its first word; empty for none."""
+    idempotency_key: str | None = None
+    """Any text of 1 to 255 characters: a second run or submit under it gets the first one's execution."""
 
 
 @dataclass(frozen=True, slots=True)

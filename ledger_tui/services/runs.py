@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import contextvars
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledger_tui.domain import clock, ids
@@ -23,7 +24,7 @@ from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
-from ledger_tui.services import run_record
+from ledger_tui.services import processes, run_record
 from ledger_tui.services.run_record import RunPlan
 from ledger_tui.services.run_values import (
     Estimate,
@@ -80,6 +81,22 @@ class _Answer:
         return not self.pieces and not self.tool_calls
 
 
+@dataclass
+class Outcome:
+    """How a call went, before it is stored."""
+
+    answer: _Answer
+    failure: ProviderError | None = None
+    cancelled: bool = False
+    attempts: int = 1
+    latency_us: int = 0
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the provider said besides the answer."""
+        return self.answer.finished.metadata
+
+
 class RunService:
     """Runs prompts. Every run is stored as usage, execution and span, however it ends."""
 
@@ -111,32 +128,46 @@ class RunService:
         anything is sent. Cancelling the task stores what came as ``canceled``, tells ``RunEnded`` and goes on cancelling.
         """
         tell: RunListener = on_event or (lambda event: None)
-        plan = await asyncio.to_thread(self._plan, request)
-        span_key, cancelled = await _unbroken(asyncio.to_thread(run_record.begin, self._database, plan))
+        plan = await offload(self.plan, request)
+        span_key, cancelled = await unbroken(offload(run_record.begin, self._database, plan))
         tell(RunStarted(plan.execution_id, plan.trace_id, plan.span_id))
-        started_us = clock.ticks_us()
-        answer = _Answer(self._settings.max_response_kb * 1024, started_us)
-        attempts, failure = 1, None
-        tries = 0 if cancelled else len(request.retry_waits_s) + 1
-        try:
-            for attempts in range(1, tries + 1):
-                answer = _Answer(self._settings.max_response_kb * 1024, started_us)
-                failure = await self._attempt(plan, answer, tell)
-                if failure is None or not self._try_again(failure, answer, attempts, request):
-                    break
-                wait = self._wait_s(failure, request.retry_waits_s[attempts - 1])
-                tell(RunWaits(wait, failure.title))
-                await asyncio.sleep(wait)
-        except asyncio.CancelledError:
-            cancelled = True
-        latency_us = clock.ticks_us() - started_us
-        result, cancelled_late = await _unbroken(
-            asyncio.to_thread(self._finish, plan, span_key, answer, failure, cancelled, attempts, latency_us)
-        )
+        outcome = await self._send(plan, request.retry_waits_s, tell, cancelled)
+        result, cancelled_late = await unbroken(offload(self._finish, plan, span_key, outcome))
         tell(RunEnded(result))
-        if cancelled or cancelled_late:
+        if outcome.cancelled or cancelled_late:
             raise asyncio.CancelledError
         return result
+
+    async def attempt(self, plan: RunPlan) -> Outcome:
+        """Send a planned call once and take its answer; nothing is stored. A cancellation ends as ``Outcome.cancelled``."""
+        return await self._send(plan, (), lambda event: None, False)
+
+    def result_of(self, plan: RunPlan, outcome: Outcome) -> RunResult:
+        """The end of a call as it is stored: priced, and redacted when the ledger has rules."""
+        return self._kept(plan, self._result(plan, outcome))
+
+    async def aclose(self) -> None:
+        """Close the connections that the running event loop opened."""
+        await self._models.aclose()
+
+    async def _send(self, plan: RunPlan, waits_s: Sequence[float], tell: RunListener, cancelled: bool) -> Outcome:
+        """The one gate to providers: try a planned call, and again after each wait while it fails in passing."""
+        started_us, limit = clock.ticks_us(), self._settings.max_response_kb * 1024
+        outcome = Outcome(_Answer(limit, started_us), cancelled=cancelled)
+        tries = 0 if cancelled else len(waits_s) + 1
+        try:
+            for outcome.attempts in range(1, tries + 1):
+                outcome.answer = answer = _Answer(limit, started_us)
+                failure = outcome.failure = await self._attempt(plan, answer, tell)
+                if failure is None or not (failure.retryable and answer.empty and outcome.attempts < tries):
+                    break
+                wait = self._wait_s(failure, waits_s[outcome.attempts - 1])
+                tell(RunWaits(wait, failure.title))
+                await clock.pause(wait)
+        except asyncio.CancelledError:
+            outcome.cancelled = True
+        outcome.latency_us = clock.ticks_us() - started_us
+        return outcome
 
     def estimate(self, subject: PromptContent | Sequence[ChatMessage], model: str) -> Estimate:
         """Roughly what a call would send and what its input would cost; templates are counted as they are."""
@@ -152,7 +183,8 @@ class RunService:
         priced = price_call(name.provider, name.model, usage, clock.now_us(), base_url=address)
         return Estimate(tokens, None if priced is None else priced.nusd)
 
-    def _plan(self, request: RunRequest) -> RunPlan:
+    def plan(self, request: RunRequest) -> RunPlan:
+        """Decide everything about a call and render its messages; nothing is stored. Raises what ``run`` raises first."""
         model = self._models.resolve(request.model)
         canonical_json(request.variables)
         messages = self._templates.render(request.content, dict(request.variables))
@@ -175,7 +207,8 @@ class RunService:
             trace_id=request.trace_id or ids.new_id(),
             span_id=ids.new_id(),
             started_us=now_us,
-            claimed_by=f"{self._device()}:{os.getpid()}",
+            claimed_by=processes.this_process(self._device()),
+            is_private=self._redaction is not None,
         )
 
     async def _attempt(self, plan: RunPlan, answer: _Answer, tell: RunListener) -> ProviderError | None:
@@ -202,25 +235,13 @@ class RunService:
             return BadResponse("it ended without a word", provider=plan.model.provider)
         return None
 
-    def _try_again(self, failure: ProviderError, answer: _Answer, attempts: int, request: RunRequest) -> bool:
-        return failure.retryable and answer.empty and attempts <= len(request.retry_waits_s)
-
     def _wait_s(self, failure: ProviderError, planned_s: float) -> float:
         return min(LONGEST_WAIT_S, max(planned_s, failure.retry_after_s or 0.0))
 
-    def _finish(
-        self,
-        plan: RunPlan,
-        span_key: int,
-        answer: _Answer,
-        failure: ProviderError | None,
-        cancelled: bool,
-        attempts: int,
-        latency_us: int,
-    ) -> RunResult:
-        result = self._result(plan, answer, failure, cancelled, attempts, latency_us)
+    def _finish(self, plan: RunPlan, span_key: int, outcome: Outcome) -> RunResult:
+        result = self._result(plan, outcome)
         try:
-            run_record.finish(self._database, plan, span_key, self._kept(plan, result), answer.finished.metadata)
+            run_record.finish(self._database, plan, span_key, self._kept(plan, result), outcome.metadata)
         except StoreError as error:
             return replace(result, unsaved=error)
         return result
@@ -228,15 +249,8 @@ class RunService:
     def _kept(self, plan: RunPlan, result: RunResult) -> RunResult:
         return result if self._redaction is None else self._redaction.result(plan.request.span_kind, result)
 
-    def _result(
-        self,
-        plan: RunPlan,
-        answer: _Answer,
-        failure: ProviderError | None,
-        cancelled: bool,
-        attempts: int,
-        latency_us: int,
-    ) -> RunResult:
+    def _result(self, plan: RunPlan, outcome: Outcome) -> RunResult:
+        answer, failure, cancelled = outcome.answer, outcome.failure, outcome.cancelled
         finished = answer.finished
         priced = self._price(plan, finished)
         was_answered = not answer.empty or finished.usage.total is not None
@@ -254,13 +268,13 @@ class RunService:
             cost_nusd=None if priced is None else priced.nusd,
             receipt=None if priced is None else priced.receipt,
             unpriced=priced is None and was_answered,
-            latency_us=latency_us,
+            latency_us=outcome.latency_us,
             first_token_us=answer.first_token_us,
             provider=plan.model.provider,
             model=plan.model.model,
             served_model=finished.served_model,
             finish_reason=finished.finish_reason,
-            attempts=attempts,
+            attempts=outcome.attempts,
             error_type=error_type,
             flags=FLAG_CUT * answer.cut | FLAG_LOSSY * answer.lossy,
             error_title=error.title if error else "",
@@ -314,7 +328,17 @@ async def _close(stream: AsyncIterator[ModelEvent]) -> None:
         await close()
 
 
-async def _unbroken(work: Awaitable[T]) -> tuple[T, bool]:
+async def offload(work: Callable[..., T], *args: Any) -> T:
+    """Do slow synchronous ``work`` in a thread; while the interpreter ends, when no thread takes more, do it here."""
+    context = contextvars.copy_context()
+    try:
+        future = asyncio.get_running_loop().run_in_executor(None, partial(context.run, work, *args))
+    except RuntimeError:
+        return work(*args)
+    return await future
+
+
+async def unbroken(work: Awaitable[T]) -> tuple[T, bool]:
     """Await ``work`` to its end; its result, and whether the task was cancelled meanwhile."""
     cancelled = False
     task = asyncio.ensure_future(work)
