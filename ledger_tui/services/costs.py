@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 class CostService:
     """Sums of finished model calls. Days are UTC."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, before_read: Callable[[], None] | None = None) -> None:
+        """before_read: called before each read; brings in what is recorded but not stored yet."""
         self._database = database
+        self._before_read = before_read or (lambda: None)
 
     def by(self, grouping: tuple[str, ...], days: int = 30) -> list[CostRow]:
         """Sums of the last ``days`` days (today included) by day, provider, model, prompt or environment."""
@@ -27,6 +30,7 @@ class CostService:
             raise InputError(f"costs are not grouped by {unknown[0]}", remedy=f"Group by {', '.join(reads.GROUPS)}.")
         today = clock.now().date()
         first = today - timedelta(days=max(0, days - 1))
+        self._before_read()
         with self._database.lean() as lean:
             return reads.by(lean, grouping, first.isoformat(), today.isoformat())
 
