@@ -10,7 +10,7 @@ from ledger_tui.domain import ids, names
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.errors import InputError, NotFound
 from ledger_tui.services import git
-from ledger_tui.services.code_sources import CodePrompt, CodeRegistry, CodeSource, open_source
+from ledger_tui.services.code_sources import CodePrompt, CodeRegistry, CodeSource, HeldPrompts, open_source
 from ledger_tui.services.git import GitFacts
 from ledger_tui.store import standings
 from ledger_tui.store.standings import Standing
@@ -67,7 +67,7 @@ class CodePromptService:
         *,
         author: Callable[[], str],
         device: Callable[[], str],
-        code_registry: CodeRegistry | None = None,
+        code_registry: CodeRegistry | HeldPrompts | None = None,
     ) -> None:
         self._database = database
         self._author = author

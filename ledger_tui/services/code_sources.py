@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,8 +51,37 @@ class CodeSource(Protocol):
         """The class or mapping that the prompts are in, '' for a module or anything else."""
 
 
-def open_source(given: CodeRegistry) -> CodeSource:
+class HeldPrompts:
+    """Prompts that were read already, each with its file."""
+
+    owner = ""
+
+    def __init__(self, prompts: Mapping[str, CodePrompt]) -> None:
+        self._prompts = dict(prompts)
+
+    @property
+    def place(self) -> Path | None:
+        """The file or folder that all of them are in."""
+        files = [str(prompt.file) for prompt in self._prompts.values() if prompt.file is not None]
+        return Path(os.path.commonpath(files)) if files else None
+
+    def get(self, name: str) -> CodePrompt | None:
+        """The prompt of a name, as it was read."""
+        return self._prompts.get(name)
+
+    def names(self) -> list[str]:
+        """Every name."""
+        return list(self._prompts)
+
+    def only(self, names: Iterable[str]) -> HeldPrompts:
+        """Those of the names."""
+        return HeldPrompts({name: self._prompts[name] for name in names if name in self._prompts})
+
+
+def open_source(given: CodeRegistry | HeldPrompts) -> CodeSource:
     """The source that a program means; raises InputError."""
+    if isinstance(given, HeldPrompts):
+        return given
     if isinstance(given, Mapping):
         return _Lookup(given.get, None, functools.partial(list, given))
     if isinstance(given, str | Path):

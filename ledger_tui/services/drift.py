@@ -7,35 +7,38 @@ import importlib
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ledger_tui.domain import ids
-from ledger_tui.domain.code_literals import template_in
-from ledger_tui.domain.content import PromptContent
-from ledger_tui.domain.drift import DriftRow, Place
-from ledger_tui.domain.prompt_files import parse_prompt, prompt_name
+from ledger_tui.domain.drift import DriftRow, Ground, Matrix, Place, drifted_first
 from ledger_tui.domain.values import ACTIVE
-from ledger_tui.errors import InputError, LedgerError
+from ledger_tui.errors import InputError, NotFound
+from ledger_tui.services import drift_reading as reading
 from ledger_tui.services import git
-from ledger_tui.services.code_sources import CodeSource, open_source
-from ledger_tui.services.git import Repository
-from ledger_tui.store import standings
+from ledger_tui.services.code_sources import CodeSource, HeldPrompts, open_source
+from ledger_tui.services.drift_reading import FileReader, Found, Reading, Seen, SourceReader, Told
+from ledger_tui.store import last_runs, standings
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.content import PromptContent
+    from ledger_tui.services.code_prompts import Registration
     from ledger_tui.store.database import Database
     from ledger_tui.store.standings import Pointed, Standing
 
 MAX_PYPROJECT = 1024 * 1024
-_UNREAD = "its text is computed by code; name the code with --from"
 
 
 class DriftService:
-    """Compares. Nothing is written."""
+    """Compares; only ``register`` writes. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, author: Callable[[], str] = lambda: "", device: Callable[[], str] = lambda: ""
+    ) -> None:
         self._database = database
+        self._author = author
+        self._device = device
 
     def look(self, source: CodeSource | None, folder: Path) -> list[DriftRow]:
         """One row a code prompt, by name.
@@ -43,147 +46,147 @@ class DriftService:
         source: where the code's prompts are; None reads, without running code, the files that registered prompts came from,
         in the repository that ``folder`` is in. Raises InputError for a source that cannot be read.
         """
-        with self._database.lean() as lean:
-            tracked = standings.tracked(lean)
-        tree = _Tree(source, tracked, folder) if source is not None else _Recorded(tracked, folder)
-        seen = tree.places()
-        prompt_ids = {ids.prompt_id(name): name for name in seen}
-        with self._database.lean() as lean:
-            known = standings.standings(lean, list(prompt_ids))
-            labels = _by_name(standings.labels(lean, list(prompt_ids)), prompt_ids)
-            executed = _by_name(standings.last_executed(lean, list(prompt_ids)), prompt_ids)
-            hashes = {name: [p.sha256 for p in places if p.sha256] for name, (_, places, _) in seen.items()}
-            numbers = standings.numbers(
-                lean, [ids.version_id(ids.prompt_id(name), digest) for name in hashes for digest in hashes[name]]
-            )
-        by_name = {standing.name: standing for standing in known.values()}
-        rows = []
-        for name, (path, places, note) in sorted(seen.items()):
-            numbered = [_numbered(name, place, numbers) for place in places]
-            ledger = _ledger_places(by_name.get(name), labels.get(name, ()), executed.get(name, ()))
-            rows.append(DriftRow(name, path, (*numbered, *ledger), note))
-        return rows
-
-
-Seen = dict[str, tuple[str, list[Place], str]]
-"""Name to path, what working tree and last commit have, and why one of them is not known."""
-
-
-class _Tree:
-    """The prompts of a source that can be asked, and of its files at the last commit."""
-
-    def __init__(self, source: CodeSource, tracked: Sequence[Standing], folder: Path) -> None:
-        self._source = source
-        self._tracked = tracked
-        self._place = source.place
-        self._repository = git.repository(self._place) if self._place is not None else None
-
-    def places(self) -> Seen:
-        """What the source and its last commit have."""
-        return self._folder() if self._place is not None and self._place.is_dir() else self._code()
-
-    def _folder(self) -> Seen:
-        repository, prefix = self._repository, self._prefix()
-        working = {name: self._source.get(name) for name in self._source.names()}
-        paths = {name: prompt.file for name, prompt in working.items() if prompt is not None and prompt.file}
-        at_head = {} if repository is None else _folder_at_head(repository, prefix)
-        gone = [one.name for one in self._tracked if one.git_path and prefix and one.git_path.startswith(prefix)]
-        seen: Seen = {}
-        for name in dict.fromkeys([*working, *at_head, *gone]):
-            prompt = working.get(name)
-            places = [Place("working", prompt.content.sha256 if prompt else None)]
-            if repository is not None and repository.commit is not None:
-                places.append(Place("head", at_head.get(name, ("", None))[1]))
-            file = paths.get(name)
-            path = (repository.relative(file) if repository and file else None) or at_head.get(name, ("", None))[0]
-            seen[name] = (path, places, "")
-        return seen
-
-    def _prefix(self) -> str:
-        """The folder's path in the repository with a final ``/``; '' at its top or without one."""
-        if self._repository is None or self._place is None:
-            return ""
-        path = self._repository.relative(self._place)
-        return "" if path in (None, ".") else f"{path}/"
-
-    def _code(self) -> Seen:
-        repository = self._repository
-        path = (repository.relative(self._place) if repository and self._place else None) or ""
-        mine = [one.name for one in self._tracked if path and one.git_path == path]
-        before = repository.at_head([path]).get(path) if repository and path else None
-        seen: Seen = {}
-        for name in dict.fromkeys([*self._names(), *mine]):
-            prompt = self._source.get(name)
-            digest = prompt.content.sha256 if prompt else None
-            places = [Place("working", digest)]
-            note = ""
-            if repository is not None and repository.commit is not None and self._place is not None:
-                head = self._head(name, digest, before)
-                if head is None:
-                    note = "the last commit's text is computed by code, so it is not known"
-                else:
-                    places.append(head)
-            seen[name] = (path, places, note)
-        return seen
-
-    def _names(self) -> list[str]:
-        try:
-            return self._source.names()
-        except InputError:
-            return [one.name for one in self._tracked if self._source.get(one.name) is not None]
-
-    def _head(self, name: str, digest: str | None, before: bytes | None) -> Place | None:
-        """What the last commit has; None when that cannot be told without running its code."""
-        assert self._place is not None and self._repository is not None
-        if before is None:
-            return Place("head", None)
-        if not self._repository.facts(self._place).dirty:
-            return Place("head", digest)
-        now = _template(self._place, name, self._source.owner)
-        if digest is not None and (now is None or _sha256(now) != digest):
-            return None
-        text = template_in(before.decode("utf-8", "replace"), name, self._source.owner)
-        return Place("head", None if text is None else _sha256(text))
-
-
-class _Recorded:
-    """The files that registered prompts came from, read without running them."""
-
-    def __init__(self, tracked: Sequence[Standing], folder: Path) -> None:
-        self._tracked = [one for one in tracked if one.git_path]
-        self._repository = git.repository(folder)
-        if self._repository is None and self._tracked:
+        tracked = self._tracked()
+        if source is not None:
+            return self._rows(SourceReader(source, tracked).read().seen)
+        placed = [one for one in tracked if one.git_path]
+        repository = git.head(folder)
+        if repository is None and placed:
             raise InputError(
                 f"{folder} is in no git repository",
                 title="It is not known where the code is",
                 remedy="Call it in the program's repository, or name the code with --from.",
             )
+        return [] if repository is None else self._rows(FileReader(placed, repository).read().seen)
 
-    def places(self) -> Seen:
-        """What the files and their last commit have."""
-        repository = self._repository
-        if repository is None:
-            return {}
-        state = git.repository(repository.top) or repository
-        paths = sorted({one.git_path for one in self._tracked if one.git_path})
-        before = state.at_head(paths)
-        seen: Seen = {}
-        for one in self._tracked:
-            path = one.git_path or ""
-            file = state.top / path
-            there = file.is_file()
-            now = _text_hash(path, _read(file), one.name) if there else None
-            places, note = [], ""
-            if there and now is None and _is_code(path):
-                note = _UNREAD
-            else:
-                places.append(Place("working", now))
-            if state.commit is not None and not note:
-                raw = before.get(path)
-                head = None if raw is None else _text_hash(path, raw.decode("utf-8", "replace"), one.name)
-                places.append(Place("head", head))
-            seen[one.name] = (path, places, note)
-        return seen
+    def matrix(self, folder: Path, told: Told | None = None) -> Matrix:
+        """Every code prompt in every place, for a front end that must not run the program's code.
+
+        folder: some folder of the program. A folder that its pyproject.toml names is read as it is; for all other code
+        prompts the files are read that they were registered from. ``told`` hears, in the calling thread, what is being
+        done; what it raises ends the work. Raises InputError for a folder of prompts that cannot be read.
+        """
+        hear = told or (lambda words: None)
+        hear("Asking the ledger for code prompts")
+        ground, found = self._read(folder, hear)
+        hear("Asking the ledger for labels and runs")
+        return Matrix(ground, drifted_first(self._rows(found.seen)))
+
+    def content(self, name: str, place: Place) -> PromptContent:
+        """What stands in a place of a prompt; raises NotFound when there is nothing."""
+        if place.content is not None:
+            return place.content
+        if place.sha256 is not None:
+            from ledger_tui.domain.content import PromptContent
+            from ledger_tui.store import prompts as reads
+
+            with self._database.lean() as lean:
+                text = reads.content(lean, ids.version_id(ids.prompt_id(name), place.sha256))
+            if text is not None:
+                return PromptContent.from_json(text)
+        raise NotFound(f"there is no text of {name} in this place", title="Nothing to compare")
+
+    def register(self, folder: Path, wanted: Mapping[str, str], *, dry_run: bool = False) -> list[Registration]:
+        """Bring the registry to what the working tree has of prompts, and say what changed, as ``register_code_prompts`` does.
+
+        wanted: name to the sha256 that the person saw: raises Conflict when a text is another one by now, NotFound when
+        the working tree has no such prompt. With ``dry_run`` nothing is written.
+        """
+        from ledger_tui.errors import Conflict
+        from ledger_tui.services.code_prompts import CodePromptService
+
+        _, found = self._read(folder, lambda words: None)
+        held = HeldPrompts({name: one.prompt for name, one in found.seen.items() if one.prompt is not None})
+        for name, sha256 in wanted.items():
+            prompt = held.get(name)
+            if prompt is None:
+                raise NotFound(f"the working tree has no text of {name}", title="Nothing to register")
+            if prompt.content.sha256 != sha256:
+                raise Conflict(
+                    f"the text of {name} is another one than a moment ago",
+                    title="The file changed meanwhile",
+                    remedy="Look at it again, then register it.",
+                )
+        service = CodePromptService(
+            self._database, author=self._author, device=self._device, code_registry=held.only(wanted)
+        )
+        return service.register(dry_run=dry_run)
+
+    def _read(self, folder: Path, hear: Told) -> tuple[Ground, Reading]:
+        """What code has, and where that was found."""
+        tracked = self._tracked()
+        wanted, base = _configured(folder)
+        hear("Asking git")
+        repository = git.head(folder) if folder.is_dir() else None
+        unplaced = [one for one in tracked if not one.git_path]
+        placed = [one for one in tracked if one.git_path]
+        found = Reading(reading.unknown(unplaced, reading.UNPLACED))
+        if repository is not None:
+            files = FileReader(placed, repository).read(hear)
+            found = Reading({**found.seen, **files.seen}, files.watched, elsewhere=files.elsewhere)
+        else:
+            found.seen.update(reading.unknown(placed, reading.OUTSIDE))
+        named = wanted is not None and (base / wanted).is_dir()
+        if named and wanted is not None:
+            hear(f"Reading the folder {wanted}")
+            source = SourceReader(open_source(base / wanted), tracked).read()
+            found = Reading({**found.seen, **source.seen}, [*found.watched, *source.watched], elsewhere=found.elsewhere)
+        project = [base / "pyproject.toml"] if wanted is not None else [folder / "pyproject.toml"]
+        git_state = "work tree" if repository is not None else "no work tree" if git.is_there() else "no git"
+        ground = Ground(
+            str(folder),
+            git_state,  # type: ignore[arg-type]
+            top=str(repository.top) if repository else "",
+            branch=repository.branch if repository else "",
+            commit=repository.commit if repository else None,
+            commit_us=repository.commit_us if repository else None,
+            reading="folder" if named else "files that were registered",
+            wanted=wanted or "",
+            elsewhere=found.elsewhere,
+            unplaced=len(unplaced),
+            watched=(*(repository.watched if repository else ()), *project, *found.watched),
+        )
+        return ground, found
+
+    def _tracked(self) -> list[Standing]:
+        with self._database.lean() as lean:
+            return standings.tracked(lean)
+
+    def _rows(self, seen: Seen) -> list[DriftRow]:
+        """One row for each prompt that was read, by name, with what the ledger has of it."""
+        prompt_ids = {ids.prompt_id(name): name for name in seen}
+        wanted = [
+            ids.version_id(ids.prompt_id(name), place.sha256)
+            for name, found in seen.items()
+            for place in found.places
+            if place.sha256
+        ]
+        with self._database.lean() as lean:
+            known = standings.standings(lean, list(prompt_ids))
+            labels = _by_name(standings.labels(lean, list(prompt_ids)), prompt_ids)
+            executed = _by_name(last_runs.last_executed(lean, list(prompt_ids)), prompt_ids)
+            numbers = standings.numbers(lean, wanted)
+        by_name = {standing.name: standing for standing in known.values()}
+        rows = []
+        for name, found in sorted(seen.items()):
+            prompt_id, standing = ids.prompt_id(name), by_name.get(name)
+            places = _numbered(found, prompt_id, numbers)
+            ledger = _ledger_places(standing, labels.get(name, ()), executed.get(name, ()))
+            rows.append(DriftRow(name, found.path, (*places, *ledger), found.note, standing.mode if standing else ""))
+        return rows
+
+
+def stamp(ground: Ground) -> tuple[tuple[int, int] | None, ...]:
+    """What changes when HEAD moves or a file changes: time and size of everything that was read, None for what is not there."""
+    return tuple(_time_and_size(path) for path in ground.watched)
+
+
+def _time_and_size(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def find_source(wanted: str | None, folder: Path) -> CodeSource | None:
@@ -230,35 +233,43 @@ def _configured(folder: Path) -> tuple[str | None, Path]:
     return None, folder
 
 
-def _folder_at_head(repository: Repository, prefix: str) -> dict[str, tuple[str, str | None]]:
-    """Path and hash of each prompt below a folder at the last commit; None for a file that cannot be read."""
-    listed = {path: prompt_name(path.removeprefix(prefix)) for path in repository.files_at_head(prefix)}
-    contents = repository.at_head([path for path, name in listed.items() if name])
-    return {
-        name: (path, _text_hash(path, contents[path].decode("utf-8", "replace"), name))
-        for path, name in listed.items()
-        if name and path in contents
-    }
-
-
 def _ledger_places(
     standing: Standing | None, labels: Sequence[Pointed], executed: Sequence[Pointed]
 ) -> tuple[Place, ...]:
     if standing is None:
         return (Place("registered", None),)
-    registered = Place("registered", standing.active_sha256, version=standing.active_number or None)
+    registered = Place(
+        "registered",
+        standing.active_sha256,
+        version=standing.active_number or None,
+        at_us=standing.active_created_us,
+        commit=standing.git_commit,
+        path=standing.git_path or "",
+        dirty=standing.git_dirty,
+    )
     return (
         registered,
-        *(Place("label", one.sha256, one.pointer, one.number, one.at_us) for one in labels if one.pointer != ACTIVE),
-        *(Place("executed", one.sha256, one.pointer or "(none)", one.number, one.at_us) for one in executed),
+        *(_pointed("label", one) for one in labels if one.pointer != ACTIVE),
+        *(_pointed("executed", one) for one in executed),
     )
 
 
-def _numbered(name: str, place: Place, numbers: Mapping[str, int]) -> Place:
-    if place.sha256 is None:
-        return place
-    number = numbers.get(ids.version_id(ids.prompt_id(name), place.sha256))
-    return Place(place.kind, place.sha256, place.name, number, place.at_us)
+def _pointed(kind: Literal["label", "executed"], one: Pointed) -> Place:
+    return Place(
+        kind,
+        one.sha256,
+        one.pointer or "(none)",
+        one.number,
+        one.at_us,
+        commit=one.git_commit,
+        path=one.git_path or "",
+        dirty=one.git_dirty,
+        trace_id=one.trace_id,
+    )
+
+
+def _numbered(found: Found, prompt_id: str, numbers: Mapping[str, int]) -> tuple[Place, ...]:
+    return reading.with_numbers(found, lambda sha256: numbers.get(ids.version_id(prompt_id, sha256)))
 
 
 def _by_name(rows: Sequence[Pointed], prompt_ids: Mapping[str, str]) -> dict[str, list[Pointed]]:
@@ -266,34 +277,3 @@ def _by_name(rows: Sequence[Pointed], prompt_ids: Mapping[str, str]) -> dict[str
     for row in rows:
         found[prompt_ids[row.prompt_id]].append(row)
     return found
-
-
-def _is_code(path: str) -> bool:
-    return prompt_name(path) is None
-
-
-def _text_hash(path: str, text: str, name: str) -> str | None:
-    """The hash of a prompt in a file's text, None when it is not there or cannot be read."""
-    if _is_code(path):
-        template = template_in(text, name)
-        return None if template is None else _sha256(template)
-    try:
-        return parse_prompt(path, text.removeprefix("\ufeff").replace("\r\n", "\n")).content.sha256
-    except LedgerError:
-        return None
-
-
-def _template(file: Path, name: str, owner: str) -> str | None:
-    return template_in(_read(file), name, owner)
-
-
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(git.MAX_BLOB_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _sha256(template: str) -> str:
-    return PromptContent.of_text(template).sha256

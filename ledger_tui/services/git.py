@@ -7,6 +7,7 @@ time within a limit. No git, no repository, or no answer in time all mean: nothi
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,12 @@ class Repository:
     commit: str | None
     changed: frozenset[str] = field(default_factory=frozenset)
     """Paths that differ from the commit, are not in it, or are ignored; a folder of such files ends with ``/``."""
+    branch: str = ""
+    """Empty for a detached HEAD, and where it was not asked."""
+    commit_us: int | None = None
+    """When the commit was made; None where it was not asked."""
+    watched: tuple[Path, ...] = ()
+    """Files of git that change when HEAD moves; empty where they were not asked for."""
 
     def relative(self, file: Path) -> str | None:
         """The path of a file in the repository, with ``/``; None for a file outside it."""
@@ -80,6 +87,15 @@ class Repository:
         names = (listed or b"").decode("utf-8", "surrogateescape").split("\0")
         return [name for name in names if name]
 
+    def knows(self, commits: Sequence[str]) -> set[str]:
+        """Those of the commits (full hashes) that this repository has."""
+        asked = sorted({commit for commit in commits if commit.isalnum()})
+        if not asked:
+            return set()
+        lines = self._ask("cat-file", "--batch-check=%(objecttype)", given="".join(f"{c}\n" for c in asked).encode())
+        answers = (lines or b"").decode("utf-8", "replace").splitlines()
+        return {commit for commit, answer in zip(asked, answers, strict=False) if answer == "commit"}
+
     def _names(self, paths: Sequence[str]) -> bytes:
         return "".join(f"{self.commit}:{path}\n" for path in paths).encode("utf-8", "surrogateescape")
 
@@ -104,6 +120,29 @@ def repository(place: Path) -> Repository | None:
     return Repository(top, commit, frozenset(changed))
 
 
+def head(place: Path) -> Repository | None:
+    """The repository that a folder is in, without looking which files changed: quick in a repository of any size."""
+    found = ask(
+        place, "rev-parse", "--show-toplevel", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
+    )
+    lines = os.fsdecode(found).rstrip("\n").split("\n") if found is not None else []
+    if len(lines) != 4 or lines[1] != "true":
+        return None
+    top, own = Path(os.path.realpath(lines[0])), Path(lines[2])
+    shared = Path(os.path.realpath(place / lines[3]))
+    ref = _ref(own / "HEAD")
+    watched = [own / "HEAD", own / "logs" / "HEAD", shared / "packed-refs", shared / "reftable" / "tables.list"]
+    watched += [shared / ref] if ref else []
+    commit, commit_us = _commit(ask(place, "cat-file", "--batch", given=b"HEAD\n") or b"")
+    branch = ref.removeprefix("refs/heads/") if ref != "refs/heads/.invalid" else ""
+    return Repository(top, commit, branch=branch, commit_us=commit_us, watched=tuple(watched))
+
+
+def is_there() -> bool:
+    """Whether there is a git command."""
+    return shutil.which("git") is not None
+
+
 def ask(folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
     """What git answers in ``folder``, None when it fails, is not there or takes too long."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -122,6 +161,27 @@ def ask(folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def _ref(file: Path) -> str:
+    """The name of the branch that a HEAD file points to, '' for a commit."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(4096).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+    return text.removeprefix("ref: ") if text.startswith("ref: refs/") and ".." not in text else ""
+
+
+def _commit(answer: bytes) -> tuple[str | None, int | None]:
+    """Hash and time of the commit that ``cat-file --batch`` printed; both None for anything else."""
+    first, _, body = answer.partition(b"\n")
+    parts = first.split()
+    if len(parts) != 3 or parts[1] != b"commit":
+        return None, None
+    line = next((row for row in body.split(b"\n\n", 1)[0].split(b"\n") if row.startswith(b"committer ")), b"")
+    time = line.split()[-2] if len(line.split()) >= 3 else b""
+    return parts[0].decode(), int(time) * 1_000_000 if time.isdigit() and len(time) < 12 else None
 
 
 def _status(answer: bytes) -> tuple[str | None, list[str]]:
