@@ -22,6 +22,8 @@ from ledger_tui.sdk.spanning import Spanning
 from ledger_tui.store.database import Database
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ledger_tui.services.analytics import AnalyticsService
     from ledger_tui.services.care import CareService
     from ledger_tui.services.code_prompts import CodePromptService
@@ -57,6 +59,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
     Raises InputError for another mode.
     redact: what is hidden before a span, a run or a render is stored: names ("keys", "emails", "cards", "iban", "phones"), compiled
     patterns, and functions ``(kind, field, text) -> text``.
+    as_of: an aware moment; the ledger then shows prompts, prices and runs as they stood, and writing raises ReadOnlyMoment.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         mode: Mode = "full",
         code_registry: CodeRegistry | None = None,
         redact: Sequence[RedactionRule] = (),
+        as_of: datetime | None = None,
     ) -> None:
         global _latest
         self._redact = tuple(redact)
@@ -82,8 +86,10 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         self._given_settings = settings
         self._given_environment = environment
         target = database_url or os.environ.get("LEDGER_DATABASE_URL") or self.paths.database
-        self.database = Database(target, self.paths)
-        _latest = weakref.ref(self)
+        self.as_of = as_of
+        self.database = Database(target, self.paths) if as_of is None else _at(target, self.paths, as_of)
+        if as_of is None:
+            _latest = weakref.ref(self)
 
     @cached_property
     def _loaded_settings(self) -> tuple[Settings, list[Any]]:
@@ -116,6 +122,8 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         from ledger_tui.services.recovery import end_interrupted
 
         self.database.prepare()
+        if self.as_of is not None:
+            return
         end_interrupted(self.database, self.device())
         self._adopt()
 
@@ -189,7 +197,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         """What was spent."""
         from ledger_tui.services.costs import CostService
 
-        return CostService(self.database)
+        return CostService(self.database, before_read=self._settle)
 
     @cached_property
     def usages(self) -> UsageService:
@@ -209,7 +217,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
             return None
         from ledger_tui.services.run_redaction import RunRedaction
 
-        return RunRedaction(self.tracer.door.redactor)
+        return RunRedaction(self._door.redactor)
 
     @cached_property
     def code_prompts(self) -> CodePromptService:
@@ -225,7 +233,7 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         """Whether code and ledger agree."""
         from ledger_tui.services.drift import DriftService
 
-        return DriftService(self.database)
+        return DriftService(self.database, author=self.author, device=self.device)
 
     @cached_property
     def folders(self) -> PromptFolderService:
@@ -256,8 +264,8 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         global _latest
         if _latest is not None and _latest() is self:
             _latest = None
-        if "tracer" in self.__dict__:
-            self.tracer.door.close()
+        if "_door" in self.__dict__:
+            self._door.close()
         self._stop_recording()
         if "templates" in self.__dict__:
             self.templates.close()
@@ -313,6 +321,15 @@ def observe(function: Any = None, /, **options: Any) -> Any:
 
     observer = Observer(lambda: default_ledger().tracer, **options)
     return observer if function is None else observer(function)
+
+
+def _at(target: str | Path, paths: Paths, as_of: datetime) -> Database:
+    from ledger_tui.domain import clock
+    from ledger_tui.store.as_of import AsOfDatabase
+
+    if as_of.tzinfo is None:
+        raise InputError("a time without a zone", remedy="Give an aware datetime, such as datetime.now(UTC).")
+    return AsOfDatabase(target, paths, clock.to_us(as_of))
 
 
 @lru_cache(maxsize=8)

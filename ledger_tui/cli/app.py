@@ -57,15 +57,20 @@ class LazyGroup(click.Group):
     "--environment", metavar="NAME", help="Environment that runs are recorded under; else LEDGER_ENVIRONMENT."
 )
 @click.option("--theme", metavar="NAME", help="Colour theme of the workstation; else LEDGER_THEME.")
+@click.option(
+    "--as-of", metavar="MOMENT", help="Show the ledger as it stood: an age (2h, 7d), yesterday, a date or a time (UTC)."
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def main(ctx: click.Context, database_url: str | None, environment: str | None, theme: str | None) -> None:
+def main(
+    ctx: click.Context, database_url: str | None, environment: str | None, theme: str | None, as_of: str | None
+) -> None:
     """Prompt Ledger: every prompt, every run and what it cost, in one local ledger.
 
     Without a command it opens the workstation.
     """
     front: Front = ctx.obj
-    front.database_url, front.environment, front.theme = database_url, environment, theme
+    front.database_url, front.environment, front.theme, front.as_of = database_url, environment, theme, as_of
     if ctx.invoked_subcommand is None:
         ctx.exit(front.open_workstation(front.make_ledger(), theme))
 

@@ -27,12 +27,20 @@ class Front:
     database_url: str | None = None
     environment: str | None = None
     theme: str | None = None
+    as_of: str | None = None
+    """The moment to look back to, as a person writes it."""
 
     def make_ledger(self) -> PromptLedger:
         """The ledger that the options name, not prepared yet."""
         from ledger_tui.ledger import PromptLedger
 
-        return PromptLedger(self.database_url, environment=self.environment)
+        as_of = None
+        if self.as_of is not None:
+            from ledger_tui.domain import clock
+            from ledger_tui.domain.moments import moment_of
+
+            as_of = clock.from_us(moment_of(self.as_of))
+        return PromptLedger(self.database_url, environment=self.environment, as_of=as_of)
 
     @contextmanager
     def ledger(self) -> Iterator[PromptLedger]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from ledger_tui.domain import clock, money
+from ledger_tui.domain import money
 from ledger_tui.domain.filter import Comparison, Operator, Terms, TraceFilter
 from ledger_tui.domain.filter_fields import BY_NAME, FIELDS, STATUS_ALIASES, FieldInfo
+from ledger_tui.domain.moments import WRITE, moment_us, period_us
 from ledger_tui.domain.values import STATUSES
 from ledger_tui.errors import FilterError
 
@@ -23,16 +23,6 @@ _BARE_VALUE = re.compile(r'[^\s",]+')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NUMBER = re.compile(r"([0-9]{1,20}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})\Z")
-_PERIOD = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d|w)")
-_UNIT_US = {
-    "us": 1,
-    "ms": 1_000,
-    "s": 1_000_000,
-    "m": 60_000_000,
-    "h": 3_600_000_000,
-    "d": 86_400_000_000,
-    "w": 604_800_000_000,
-}
 _OPPOSITES: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
 
 
@@ -213,7 +203,10 @@ def _amount(field: str, value: str) -> int:
         usd = _decimal(value.removeprefix("$"), "Write dollars: cost>0.01")
         return money.to_nusd(usd) if usd <= money.to_usd(_MAX_VALUE) else _MAX_VALUE + 1
     if field == "duration":
-        return _period(value, "Write a number and a unit of us ms s m h d w: duration>2s")
+        try:
+            return period_us(value)
+        except ValueError:
+            raise ValueError("Write a number and a unit of us ms s m h d w: duration>2s") from None
     remedy = f"Write a whole number, with k or m for thousands and millions: {field}>10"
     factor = {"k": 1_000, "m": 1_000_000}.get(value[-1:].lower(), 1)
     count = _decimal(value[:-1] if factor > 1 else value, remedy) * factor
@@ -228,37 +221,9 @@ def _decimal(text: str, remedy: str) -> Decimal:
     return Decimal(text)
 
 
-def _period(text: str, remedy: str) -> int:
-    """Microseconds of ``2h`` or ``1h30m``."""
-    total, position = Decimal(0), 0
-    while match := _PERIOD.match(text, position):
-        total += Decimal(match.group(1)) * _UNIT_US[match.group(2)]
-        position = match.end()
-    if not text or position != len(text):
-        raise ValueError(remedy)
-    return int(total.to_integral_value())
-
-
 def _moment(value: str, now_us: int, position: int, field: FieldInfo) -> int:
-    remedy = f"Write an age (15m, 2h, 7d), today, yesterday, a date or a time: {field.name}:2026-01-31T08:00"
     try:
-        moment = _moment_us(value, now_us)
-        clock.from_us(moment)
+        return moment_us(value, now_us)
     except (ValueError, OverflowError) as error:
+        remedy = f"{WRITE}: {field.name}:2026-01-31T08:00"
         raise FilterError(f"{value!r} is not a time", position=position, remedy=remedy) from error
-    return moment
-
-
-def _moment_us(value: str, now_us: int) -> int:
-    day = value.lower()
-    if day in ("now", "today", "yesterday"):
-        if day == "now":
-            return now_us
-        midnight = clock.from_us(now_us).replace(hour=0, minute=0, second=0, microsecond=0)
-        return clock.to_us(midnight - timedelta(days=1) if day == "yesterday" else midnight)
-    if _PERIOD.match(value):
-        return now_us - _period(value, "")
-    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError(value)
-    moment = datetime.fromisoformat(value)
-    return clock.to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

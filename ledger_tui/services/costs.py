@@ -28,7 +28,7 @@ class CostService:
         unknown = [name for name in grouping if name not in reads.GROUPS]
         if unknown:
             raise InputError(f"costs are not grouped by {unknown[0]}", remedy=f"Group by {', '.join(reads.GROUPS)}.")
-        today = clock.now().date()
+        today = clock.from_us(self._database.now_us()).date()
         first = today - timedelta(days=max(0, days - 1))
         self._before_read()
         with self._database.lean() as lean:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import clock
 from ledger_tui.domain.values import ExecutionRow, SpanPayloadRow, SpanRecord, SpanRow, TracePage, TraceRow
 from ledger_tui.errors import InputError, NotFound
 from ledger_tui.store import telemetry
@@ -117,7 +116,7 @@ class TraceService:
         from ledger_tui.domain.filter import parse_filter
         from ledger_tui.store.trace_filter import conditions
 
-        wanted = parse_filter(filter_text, clock.now_us())
+        wanted = parse_filter(filter_text, self._database.now_us())
         if wanted.words or wanted.excluded_words:
             self._index_new_texts()
         with self._reading() as lean:

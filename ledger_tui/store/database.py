@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ledger_tui.domain import clock
 from ledger_tui.errors import DatabaseDamaged, DatabaseLocked, DatabaseUnavailable, InputError, StoreError
 from ledger_tui.paths import Paths
-from ledger_tui.store import files, postgres, sqlite
+from ledger_tui.store import changes, files, postgres, sqlite
 from ledger_tui.store.failures import translate, translated
 from ledger_tui.store.lean import Lean, Pool
 from ledger_tui.store.sqlite import Purpose, State
@@ -68,6 +69,13 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self.label!r})"
+
+    def now_us(self) -> int:
+        """The moment that reads of "now" mean, in microseconds since 1970."""
+        return clock.now_us()
+
+    def check_writable(self) -> None:
+        """Raises ReadOnlyMoment where an earlier moment is shown."""
 
     def state(self) -> State:
         """``missing``, ``ready`` or ``outdated``; raises DatabaseForeign, Newer, Damaged, Locked or Unavailable."""
@@ -122,6 +130,7 @@ class Database:
             session.begin(),
         ):
             yield session
+        changes.note()
 
     def close(self) -> None:
         """Close what this process holds open; the object can be used again afterwards."""

@@ -1,0 +1,212 @@
+"""Views that stand in front of the tables of one connection and show the ledger as it stood at a moment.
+
+A temporary view shadows the table of its name on both databases, so every query of the store answers for the moment
+without knowing of it. What happened is judged by its own times: a span that began before the moment and ended after it is
+running, a call that was priced later is unpriced, and what began later is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ledger_tui.domain import clock
+from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns
+
+CHANGED, LATE, TOUCHED, TRACES = "as_of_changed", "as_of_late", "as_of_touched", "as_of_traces"
+SUMS = ("daily_costs", "daily_parties", "daily_latencies")
+"""Sums of days; ``as_of_<name>`` holds what is to be added to get those of the moment."""
+_OPEN = "s.status NOT IN ('succeeded', 'failed', 'canceled')"
+_FAILED, _CANCELED = "s.status = 'failed'", "s.status = 'canceled'"
+COUNTED = {"daily_latencies": ("calls",)}
+_END_OF_SPAN = (
+    "duration_us", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "first_token_us", "error_type",
+)  # fmt: skip
+_END_OF_EXECUTION = (
+    "served_model", "response", "tool_calls", "finish_reason", "input_tokens", "cache_read_tokens", "cache_write_tokens",
+    "output_tokens", "reasoning_tokens", "latency_us", "first_token_us", "error_type", "error", "ended_us",
+)  # fmt: skip
+
+
+class Moment(NamedTuple):
+    """What the statements are made for."""
+
+    at_us: int
+    base: str
+    """The schema of the real tables: ``main`` on SQLite."""
+
+    @property
+    def day(self) -> str:
+        """Its UTC day as an ISO date."""
+        return clock.from_us(self.at_us).date().isoformat()
+
+    @property
+    def ended(self) -> str:
+        """Whether a row of ``spans`` had ended."""
+        return f"started_us + COALESCE(duration_us, 0) <= {self.at_us}"
+
+
+def temporary_tables(moment: Moment) -> Iterator[str]:
+    """The tables that hold what was worked out for the moment, empty."""
+    yield f"CREATE TEMP TABLE {CHANGED} (prompt_id TEXT PRIMARY KEY)"
+    yield f"CREATE TEMP TABLE {LATE} (span_key BIGINT PRIMARY KEY, execution_id TEXT)"
+    yield f"CREATE TEMP TABLE {TOUCHED} (id BIGINT PRIMARY KEY)"
+    for name in (*BY_PROMPT, *WHOLE, *SUMS, "traces"):
+        yield f"CREATE TEMP TABLE as_of_{name} AS SELECT * FROM {moment.base}.{name} WHERE 1 = 0"
+
+
+def touched(moment: Moment) -> Iterator[str]:
+    """Find the calls that were priced later, and the traces whose sums were other ones at the moment."""
+    base, at_us = moment.base, moment.at_us
+    yield (
+        f"INSERT INTO {LATE} (span_key, execution_id) SELECT l.span_key, s.execution_id FROM {base}.late_prices l "
+        f"JOIN {base}.spans s ON s.id = l.span_key WHERE l.at_us > {at_us} AND s.started_us <= {at_us}"
+    )
+    yield (
+        f"INSERT INTO {TOUCHED} (id) SELECT id FROM {base}.traces "
+        f"WHERE started_us <= {at_us} AND ended_us > {at_us} AND pruned_us IS NULL "
+        f"UNION SELECT s.trace_key FROM {base}.spans s JOIN {LATE} l ON l.span_key = s.id"
+    )
+
+
+def views(moment: Moment) -> Iterator[str]:
+    """The views over real and worked-out rows; ``traces`` and the sums are complete after ``summed``."""
+    base, at_us = moment.base, moment.at_us
+    for name in BY_PROMPT:
+        names = ", ".join(columns(name))
+        yield _view(
+            name,
+            f"SELECT {names} FROM {base}.{name} WHERE prompt_id NOT IN (SELECT prompt_id FROM {CHANGED}) "
+            f"UNION ALL SELECT {names} FROM as_of_{name}",
+        )
+    for name in WHOLE:
+        yield _view(name, f"SELECT {', '.join(columns(name))} FROM as_of_{name}")
+    unchanged = f"NOT IN (SELECT prompt_id FROM {CHANGED})"
+    for name, condition in (
+        ("prompts", f"id {unchanged} OR id IN (SELECT prompt_id FROM as_of_prompt_states)"),
+        ("prompt_versions", f"prompt_id {unchanged} OR id IN (SELECT version_id FROM as_of_version_numbers)"),
+        ("journal", f"at_us <= {at_us}"),
+        ("usages", f"created_us <= {at_us}"),
+        ("late_prices", f"at_us <= {at_us}"),
+        ("alerts", f"at_us <= {at_us}"),
+        ("unregistered_prompts", f"first_us <= {at_us}"),
+    ):
+        yield _view(name, f"SELECT {', '.join(columns(name))} FROM {base}.{name} WHERE {condition}")
+    yield _view("spans", _spans(moment))
+    yield _view("span_payloads", _payloads(moment))
+    yield _view("executions", _executions(moment))
+    names = ", ".join(columns("traces"))
+    yield _view(
+        "traces",
+        f"SELECT {names} FROM {base}.traces WHERE started_us <= {at_us} AND id NOT IN (SELECT id FROM {TOUCHED}) "
+        f"UNION ALL SELECT {names} FROM as_of_traces",
+    )
+    for name in SUMS:
+        yield _view(name, _days(moment, name))
+
+
+def summed(moment: Moment) -> str:
+    """Add up the touched traces from their spans as they stood."""
+    sums = {
+        "started_us": "MIN(s.started_us)",
+        "ended_us": "MAX(s.started_us + COALESCE(s.duration_us, 0))",
+        "span_count": "COUNT(*)",
+        "open_count": _count(_OPEN),
+        "error_count": _count(_FAILED),
+        "canceled_count": _count(_CANCELED),
+        "priced_count": "COUNT(s.cost_nusd)",
+        "unpriced_count": _count("s.unpriced"),
+        "status": (
+            f"CASE WHEN {_count(_OPEN)} > 0 THEN 'running' WHEN {_count(_FAILED)} > 0 THEN 'failed' "
+            f"WHEN {_count(_CANCELED)} > 0 THEN 'canceled' ELSE 'succeeded' END"
+        ),
+    }
+    for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"):
+        sums[name] = f"COALESCE(SUM(s.{name}), 0)"
+    sums["cost_nusd"] = "COALESCE(SUM(s.cost_nusd), 0)"
+    names = columns("traces")
+    picked = ", ".join(sums.get(name, f"t.{name}") for name in names)
+    return (
+        f"INSERT INTO {TRACES} ({', '.join(names)}) SELECT {picked} FROM {moment.base}.traces t "
+        f"JOIN spans s ON s.trace_key = t.id WHERE t.id IN (SELECT id FROM {TOUCHED}) GROUP BY t.id"
+    )
+
+
+def dropped(temp: str) -> Iterator[str]:
+    """Take everything away again; ``temp``: the schema of temporary things."""
+    for name in (
+        *SUMS, "traces", "executions", "span_payloads", "spans", "unregistered_prompts", "alerts", "late_prices", "usages",
+        "journal", "prompt_versions", "prompts", *WHOLE, *BY_PROMPT,
+    ):  # fmt: skip
+        yield f"DROP VIEW IF EXISTS {temp}.{name}"
+    for name in (CHANGED, LATE, TOUCHED, *(f"as_of_{name}" for name in (*BY_PROMPT, *WHOLE, *SUMS, "traces"))):
+        yield f"DROP TABLE IF EXISTS {temp}.{name}"
+
+
+def _view(name: str, query: str) -> str:
+    return f"CREATE TEMP VIEW {name} AS {query}"
+
+
+def _count(condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)"
+
+
+def _spans(moment: Moment) -> str:
+    late = f"id IN (SELECT span_key FROM {LATE})"
+    made = {
+        **_until(_END_OF_SPAN, moment.ended),
+        "status": f"CASE WHEN {moment.ended} THEN status ELSE 'running' END",
+        "cost_nusd": f"CASE WHEN {moment.ended} AND NOT {late} THEN cost_nusd END",
+        "card_id": f"CASE WHEN {moment.ended} AND NOT {late} THEN card_id END",
+        "unpriced": f"CASE WHEN NOT {moment.ended} THEN FALSE WHEN {late} THEN TRUE ELSE unpriced END",
+    }
+    return f"SELECT {_columns('spans', made)} FROM {moment.base}.spans WHERE started_us <= {moment.at_us}"
+
+
+def _payloads(moment: Moment) -> str:
+    made = {name: f"p.{name}" for name in columns("span_payloads")}
+    ended = f"s.started_us + COALESCE(s.duration_us, 0) <= {moment.at_us}"
+    made.update({name: f"CASE WHEN {ended} THEN p.{name} END" for name in ("output", "error")})
+    return (
+        f"SELECT {_columns('span_payloads', made)} FROM {moment.base}.span_payloads p "
+        f"JOIN {moment.base}.spans s ON s.id = p.span_key WHERE s.started_us <= {moment.at_us}"
+    )
+
+
+def _executions(moment: Moment) -> str:
+    ended = f"COALESCE(ended_us <= {moment.at_us}, FALSE)"
+    late = f"COALESCE(id IN (SELECT execution_id FROM {LATE} WHERE execution_id IS NOT NULL), FALSE)"
+    made = {
+        **_until(_END_OF_EXECUTION, ended),
+        "status": f"CASE WHEN {ended} OR status = 'queued' THEN status ELSE 'running' END",
+        "cost_nusd": f"CASE WHEN {ended} AND NOT {late} THEN cost_nusd END",
+        "receipt": f"CASE WHEN {ended} AND NOT {late} THEN receipt END",
+    }
+    return f"SELECT {_columns('executions', made)} FROM {moment.base}.executions WHERE created_us <= {moment.at_us}"
+
+
+def _days(moment: Moment, name: str) -> str:
+    names = columns(name)
+    counted = COUNTED.get(name) or tuple(one for one in names if one in _CALL_SUMS)
+    keys = [one for one in names if one not in counted]
+    sums = [f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in counted]
+    return (
+        f"SELECT {', '.join([*keys, *sums])} FROM ("
+        f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day <= '{moment.day}' "
+        f"UNION ALL SELECT {', '.join(names)} FROM as_of_{name}) AS days GROUP BY {', '.join(keys)} HAVING SUM(calls) <> 0"
+    )
+
+
+_CALL_SUMS = frozenset(
+    ("calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+     "cost_nusd", "unpriced", "duration_us")
+)  # fmt: skip
+
+
+def _until(names: Iterable[str], ended: str) -> dict[str, str]:
+    return {name: f"CASE WHEN {ended} THEN {name} END" for name in names}
+
+
+def _columns(table: str, made: dict[str, str]) -> str:
+    return ", ".join(f"{made[name]} AS {name}" if name in made else name for name in columns(table))
