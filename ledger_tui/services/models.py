@@ -96,7 +96,8 @@ class ModelService:
     def resolve(self, text: str) -> ModelName:
         """The model that a person means: ``provider/model``, or a model's own name where that is clear.
 
-        Raises InputError with the candidates when it is not, or when the provider is unknown or switched off.
+        Raises InputError with the candidates when it is not, or when the provider is unknown (one that stands in for
+        all knows any) or switched off.
         """
         text = text.strip()
         first, _, rest = text.partition("/")
@@ -108,6 +109,8 @@ class ModelService:
                 raise InputError(f"the provider {first} is switched off", remedy="Switch it on in Settings.")
             if not rest:
                 raise InputError(f"{text!r} names no model", remedy=f"Write {first}/MODEL.")
+            return ModelName(first, rest)
+        if first and rest and self._stand_in() is not None:
             return ModelName(first, rest)
         return self._by_own_name(text)
 
@@ -131,6 +134,8 @@ class ModelService:
 
     def own_address(self, provider: str) -> str | None:
         """The address that calls to ``provider`` go to when it is not the preset's own: list prices do not hold there."""
+        if self._stand_in() is not None and all(one.name != provider for one in self._endpoints()):
+            return None
         endpoint = self._endpoint(provider)
         return endpoint.base_url if endpoint.own_address else None
 

@@ -35,7 +35,11 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def failure(
-    name: FailureName, cause: str = "as the test asked", *, status: int | None = None, retry_after_s: float | None = None
+    name: FailureName,
+    cause: str = "as the test asked",
+    *,
+    status: int | None = None,
+    retry_after_s: float | None = None,
 ) -> ProviderError:
     """A failed call, as a provider's own would come: ``rate_limit`` (429), ``timeout``, ``unavailable`` (5xx), ``auth`` (401),
     ``bad_request`` (400), ``bad_response``. The first three are tried again. Raises InputError for another name.

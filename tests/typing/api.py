@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import types
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
 
-from ledger_tui import PromptLedger
+from ledger_tui import PromptLedger, testing
 from ledger_tui.sdk.results import (
     Analytics,
     ExecuteResult,
@@ -112,3 +113,27 @@ def code_prompts(ledger: PromptLedger) -> None:
     assert_type(registered["registered"][0]["previous_version"], int | None)
     ledger.register_code_prompts()
     assert_type(ledger.migrate_to_full_mode([("WELCOME", Prompts.WELCOME)]), MigrateResult)
+
+
+def in_tests_of_programs(prompt_ledger: testing.MemoryLedger) -> None:
+    """A ledger of a test, what its models answer, and time."""
+    with testing.memory_ledger(
+        environment="ci", mode="tracking_only", code_registry=Prompts, redact=["emails"]
+    ) as ledger:
+        assert_type(ledger, testing.MemoryLedger)
+        script = testing.script(
+            ledger, ["a", testing.Reply("b", tokens=(1, 2), error="timeout"), testing.failure("auth")]
+        )
+        assert_type(script, testing.Script)
+        assert_type(script.calls[0].messages[0].text, str)
+        testing.script(ledger, lambda call: call.text)
+        testing.script(ledger, lambda call: testing.Reply(tool_calls=[("name", {"a": 1})]))
+        testing.script(
+            ledger, [testing.when(lambda call: "x" in call.last, "y"), testing.when("x", testing.Reply("y"))]
+        )
+        testing.script(ledger, [3])  # type: ignore[list-item]
+        testing.Reply(error="tired")  # type: ignore[arg-type]
+        ledger.answer_with(None)
+    testing.script(prompt_ledger).add("one more")
+    with testing.stopped_clock() as time, testing.counted_ids():
+        assert_type(time.advance(2.5), datetime)
