@@ -2,7 +2,7 @@
 
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
 they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
-`daily_costs`, `daily_latencies`, `daily_parties`) are derived: rebuilding them from the facts gives the same rows; what
+`daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the facts gives the same rows; what
 retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
@@ -164,7 +164,7 @@ class PriceEntry(SQLModel, table=True):
     provider: str
     model: str
     prices: str = Field(sa_column=_text(nullable=False))
-    """JSON: token class to nano-dollars per million tokens."""
+    """JSON: prices (token class to USD per million tokens, exact texts) and tiers."""
     from_us: int = Field(sa_column=_big(nullable=False))
     until_us: int | None = Field(default=None, sa_column=_big())
     source: str = ""
@@ -337,7 +337,7 @@ class Span(SQLModel, table=True):
     unpriced: bool = False
     """A finished model call whose price is unknown."""
     card_id: int | None = None
-    """The rates (`rate_cards`) it was charged by, unless its execution has the receipt."""
+    """The rates (`rate_cards`) it was charged by; None when its cost was given by the caller or is not known."""
     first_token_us: int | None = Field(default=None, sa_column=_big())
     session_id: str | None = None
     user_identifier: str | None = None
@@ -379,6 +379,7 @@ class _CallSums(SQLModel):
 
     calls: int = Field(default=0, sa_type=BigInteger, nullable=False)
     errors: int = Field(default=0, sa_type=BigInteger, nullable=False)
+    canceled: int = Field(default=0, sa_type=BigInteger, nullable=False)
     input_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
     cache_read_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
     cache_write_tokens: int = Field(default=0, sa_type=BigInteger, nullable=False)
@@ -393,6 +394,7 @@ class DailyCost(_CallSums, table=True):
     """Sum of finished model calls by UTC day, provider, model, prompt, version and environment."""
 
     __tablename__ = "daily_costs"
+    __table_args__ = {"sqlite_with_rowid": False}
     day: str = Field(primary_key=True)
     """ISO date, UTC."""
     provider: str = Field(primary_key=True)
@@ -408,6 +410,7 @@ class PrunedCost(_CallSums, table=True):
     """The part of `daily_costs` whose spans retention removed: the days equal the spans that are left and this."""
 
     __tablename__ = "pruned_costs"
+    __table_args__ = {"sqlite_with_rowid": False}
     day: str = Field(primary_key=True)
     provider: str = Field(primary_key=True)
     model: str = Field(primary_key=True)
@@ -420,9 +423,10 @@ class DailyParty(_CallSums, table=True):
     """Sum of finished model calls by UTC day and user, or session."""
 
     __tablename__ = "daily_parties"
-    day: str = Field(primary_key=True)
+    __table_args__ = {"sqlite_with_rowid": False}
     kind: str = Field(primary_key=True)
     """user or session."""
+    day: str = Field(primary_key=True)
     party: str = Field(primary_key=True)
 
 
@@ -440,16 +444,33 @@ class CallKey(SQLModel, table=True):
 
 
 class DailyLatency(SQLModel, table=True):
-    """How many succeeded calls of a UTC day fell into a bucket of latency (or of time to first token)."""
+    """How many succeeded calls of a UTC day took how long, and how long until their first token.
+
+    Counts are kept as ``domain.percentiles`` packs them: unsigned 64-bit numbers, little end first, one a bucket from the
+    lowest that has a call. Several rows of one key add up; one whose lowest bucket is negative is taken away (a view of an
+    earlier moment may hold such rows).
+    """
 
     __tablename__ = "daily_latencies"
     __table_args__ = {"sqlite_with_rowid": False}
     day: str = Field(primary_key=True)
     key_id: int = Field(sa_column=Column(BigKey, ForeignKey("call_keys.id"), primary_key=True, autoincrement=False))
-    measure: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    """0 latency, 1 time to first token."""
-    bucket: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    calls: int = Field(sa_column=_big(nullable=False))
+    latency_lowest: int | None = None
+    latency_counts: bytes | None = None
+    first_lowest: int | None = None
+    first_counts: bytes | None = None
+
+
+class DailyUse(SQLModel, table=True):
+    """How many renders of a prompt there were on a UTC day, executed or not."""
+
+    __tablename__ = "daily_uses"
+    __table_args__ = {"sqlite_with_rowid": False}
+    day: str = Field(primary_key=True)
+    prompt_id: str = Field(primary_key=True)
+    version_id: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    uses: int = Field(sa_column=_big(nullable=False))
 
 
 class LatePrice(SQLModel, table=True):

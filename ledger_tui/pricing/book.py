@@ -5,21 +5,23 @@ Unknown is never zero: a model without a known price, or a call without token co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import clock, money
+from ledger_tui.domain import clock
 from ledger_tui.domain.calls import OFFLINE
+from ledger_tui.domain.rate_card import MAX_TOKENS as MAX_TOKENS
+from ledger_tui.domain.rate_card import Priced as Priced
+from ledger_tui.domain.rate_card import RateCard
+from ledger_tui.domain.rate_card import Rates as CardRates
 from ledger_tui.domain.values import TokenUsage
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
     from genai_prices.types import Provider as PriceProvider
 
-MAX_TOKENS = 2**53
-_MILLION = 1_000_000
+SOURCE = "genai-prices"
 _BOOK_IDS = {
     "openai": "openai",
     "anthropic": "anthropic",
@@ -31,14 +33,11 @@ _BOOK_IDS = {
     "cohere": "cohere",
 }
 """Our presets as the price book calls them; servers on one's own machine are not there, they have no known price."""
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """The price of one call. ``receipt`` is plain JSON; its amounts add up to ``nusd`` exactly."""
-
-    nusd: int
-    receipt: dict[str, Any]
+_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "output_reasoning_mtok")
+"""As the book calls ``rate_card.CLASSES``."""
+_FREE = RateCard(
+    OFFLINE, (Decimal(0),) * 5, note="The offline model runs inside this program and costs nothing."
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,76 +51,68 @@ class Rates:
     reasoning: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One token class of a receipt, before rounding."""
-
-    token_class: str
-    tokens: int
-    rate: Decimal
-
-
 def price_call(
     provider: str, model: str, tokens: TokenUsage, at_us: int, *, base_url: str | None = None
 ) -> Priced | None:
-    """The price of a call made at ``at_us``, None when the model, its price or its tokens are unknown or absurd.
+    """The book's price of a call made at ``at_us``, None when the model, its price or its tokens are unknown or absurd.
 
     base_url: the address that was called when it is not the provider's own; then the address alone decides.
     """
-    counts = _counts(tokens)
-    if counts is None:
-        return None
-    if provider == OFFLINE:
-        return _free(counts)
-    found = _find(provider, model, base_url)
-    if found is None:
-        return None
-    book_provider, book_model = found
-    prices = _prices(book_model, at_us)
-    rates = None if prices is None else _rates(prices, counts["input"])
-    if prices is None or rates is None or _has_other_charges(prices):
-        return None
-    return _priced(list(_lines(rates, counts)), _source(book_provider, book_model, at_us))
+    card = library_card(provider, model, at_us, base_url=base_url)
+    return None if card is None else card.price(tokens, at_us)
 
 
 def price_rates(provider: str, model: str, at_us: int, *, base_url: str | None = None) -> Rates | None:
     """USD per million tokens of a short call at ``at_us``, None when unknown; for estimates."""
+    card = library_card(provider, model, at_us, base_url=base_url)
+    if card is None:
+        return None
+    given, read, written, made, thought = card.rates
+    return Rates(given, made, read, written, thought)
+
+
+def library_card(provider: str, model: str, at_us: int, *, base_url: str | None = None) -> RateCard | None:
+    """What the book says of a model at a moment, None when it does not know the model, the price or the moment."""
     if provider == OFFLINE:
-        return Rates(*(Decimal(0),) * 5)
+        return _FREE
     found = _find(provider, model, base_url)
     prices = None if found is None else _prices(found[1], at_us)
-    return None if prices is None else _rates(prices, 0)
+    if found is None or prices is None or _has_other_charges(prices):
+        return None
+    starts = sorted({tier.start for key in _KEYS for tier in getattr(getattr(prices, key), "tiers", ())})
+    rates = _rates(prices, 0)
+    tiers = [(start, _rates(prices, start + 1)) for start in starts]
+    if rates is None or any(row is None for _, row in tiers):
+        return None
+    import genai_prices
+
+    return RateCard(
+        SOURCE,
+        rates,
+        tuple((start, row) for start, row in tiers if row is not None),
+        provider=found[0].id,
+        model=found[1].id,
+        version=genai_prices.__version__,
+        price_from=_price_from(found[1], at_us),
+    )
 
 
-def _counts(tokens: TokenUsage) -> dict[str, int] | None:
-    given = {
-        "input": tokens.input,
-        "output": tokens.output,
-        "cache_read": tokens.cache_read,
-        "cache_write": tokens.cache_write,
-        "reasoning": tokens.reasoning,
-    }
-    if given["input"] is None or given["output"] is None:
-        return None
-    counts: dict[str, int] = {}
-    for name, count in given.items():
-        if count is None:
-            counts[name] = 0
-        elif isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS:
-            counts[name] = count
-        else:
-            return None
-    if counts["cache_read"] + counts["cache_write"] > counts["input"] or counts["reasoning"] > counts["output"]:
-        return None
-    return counts
+def changes_within_days(provider: str, model: str, *, base_url: str | None = None) -> bool:
+    """Whether the book's price of a model also depends on the time of day; else it changes at UTC midnights only."""
+    if provider == OFFLINE:
+        return False
+    found = _find(provider, model, base_url)
+    if found is None or not isinstance(found[1].prices, list):
+        return False
+    return any(hasattr(conditional.constraint, "start_time") for conditional in found[1].prices)
 
 
 def _find(provider: str, model: str, base_url: str | None) -> tuple[PriceProvider, ModelInfo] | None:
-    from genai_prices.data_snapshot import get_snapshot
-
     book_id = None if base_url else _BOOK_IDS.get(provider)
     if not model or (book_id is None and not base_url):
         return None
+    from genai_prices.data_snapshot import get_snapshot
+
     try:
         return get_snapshot().find_provider_model(model, None, book_id, base_url or None)
     except LookupError:
@@ -135,7 +126,7 @@ def _prices(model: ModelInfo, at_us: int) -> ModelPrice | None:
         return None
 
 
-def _rates(prices: ModelPrice, input_tokens: int) -> Rates | None:
+def _rates(prices: ModelPrice, input_tokens: int) -> CardRates | None:
     """The rates that apply to a call with so many input tokens (dearer tiers begin at a number of input tokens)."""
 
     def rate(key: str) -> Decimal | None:
@@ -145,17 +136,15 @@ def _rates(prices: ModelPrice, input_tokens: int) -> Rates | None:
                 return _sound(tier.price)
         return _sound(getattr(value, "base", value))
 
-    given, made = rate("input_mtok"), rate("output_mtok")
+    given, read, written, made, thought = (rate(key) for key in _KEYS)
     if given is None or made is None:
         return None
-    classes = [rate(key) for key in ("cache_read_mtok", "cache_write_mtok", "output_reasoning_mtok")]
-    read, write, reasoning = classes
-    return Rates(
+    return (
         given,
+        given if read is None else read,
+        given if written is None else written,
         made,
-        cache_read=given if read is None else read,
-        cache_write=given if write is None else write,
-        reasoning=made if reasoning is None else reasoning,
+        made if thought is None else thought,
     )
 
 
@@ -168,53 +157,6 @@ def _has_other_charges(prices: ModelPrice) -> bool:
     return prices.requests_kcount is not None
 
 
-def _lines(rates: Rates, counts: dict[str, int]) -> Iterator[_Line]:
-    yield _Line("input", counts["input"] - counts["cache_read"] - counts["cache_write"], rates.input)
-    yield _Line("cache_read", counts["cache_read"], rates.cache_read)
-    yield _Line("cache_write", counts["cache_write"], rates.cache_write)
-    yield _Line("output", counts["output"] - counts["reasoning"], rates.output)
-    yield _Line("reasoning", counts["reasoning"], rates.reasoning)
-
-
-def _priced(lines: list[_Line], source: dict[str, Any]) -> Priced | None:
-    """Round the running sum, not each amount, so that the amounts add up to the rounded total."""
-    shown: list[dict[str, Any]] = []
-    exact, before = Decimal(0), 0
-    with localcontext() as context:
-        context.prec = 60
-        for line in lines:
-            if not line.tokens:
-                continue
-            exact += line.rate * line.tokens / _MILLION
-            try:
-                total = money.to_nusd(exact)
-            except ValueError:
-                return None
-            shown.append(
-                {
-                    "class": line.token_class,
-                    "tokens": line.tokens,
-                    "usd_per_million": f"{line.rate:f}",
-                    "nusd": total - before,
-                }
-            )
-            before = total
-    return Priced(before, {**source, "currency": "USD", "lines": shown, "total_nusd": before})
-
-
-def _source(provider: PriceProvider, model: ModelInfo, at_us: int) -> dict[str, Any]:
-    import genai_prices
-
-    return {
-        "source": "genai-prices",
-        "version": genai_prices.__version__,
-        "provider": provider.id,
-        "model": model.id,
-        "price_from": _price_from(model, at_us),
-        "priced_at_us": at_us,
-    }
-
-
 def _price_from(model: ModelInfo, at_us: int) -> str | None:
     """The day from which the price holds as the book says (ISO), None when it holds since ever."""
     if not isinstance(model.prices, list):
@@ -225,11 +167,3 @@ def _price_from(model: ModelInfo, at_us: int) -> str | None:
         if conditional.prices is in_force and start is not None:
             return str(start.isoformat())
     return None
-
-
-def _free(counts: dict[str, int]) -> Priced:
-    rates = Rates(*(Decimal(0),) * 5)
-    source = {"source": OFFLINE, "note": "The offline model runs inside this program and costs nothing."}
-    priced = _priced(list(_lines(rates, counts)), source)
-    assert priced is not None
-    return priced

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIELDS: dict[str, type] = {"description": str, "tags": list, "team": str, "archived": bool, "mode": str}
 MODES = ("full", "tracking")
+_STAY_PRICED = "calls that were priced later stay priced, as a charge is a fact"
 VersionRef = str | int | None
 
 
@@ -205,10 +206,13 @@ class RegistryService:
 
         with self._database.session() as session:
             action = writes.last_undoable(session, self._device())
+            charged = writes.charged_since(session, self._device(), action)
             if action is None:
-                raise NotFound("nothing of this device is left to undo", title="Nothing to undo")
+                words = f"; {_STAY_PRICED}" if charged else ""
+                raise NotFound(f"nothing of this device is left to undo{words}", title="Nothing to undo")
             pen = self._pen(None, undoes=action)
             done = [self._take_back(session, pen, fact) for fact in writes.facts_of(session, action)]
+            done += [_STAY_PRICED] * charged
         return "; ".join(words for words in done if words)
 
     # Inside
@@ -234,6 +238,10 @@ class RegistryService:
         from ledger_tui.domain.tables import Prompt as PromptTable
         from ledger_tui.store import registry as writes
 
+        if fact.kind == "price":
+            from ledger_tui.store import price_facts
+
+            return price_facts.take_back(session, pen, fact)
         if fact.kind not in ("label", "field", "inputs") or fact.prompt_id is None:
             return ""
         prompt: Prompt = session.get_one(PromptTable, fact.prompt_id)

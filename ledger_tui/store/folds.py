@@ -15,6 +15,7 @@ from ledger_tui.domain.tables import (
     InputSet,
     JournalEntry,
     Label,
+    PriceEntry,
     Prompt,
     PromptState,
     PromptVersion,
@@ -27,6 +28,8 @@ STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
 
 def apply(session: Session, fact: JournalEntry) -> None:
     """Bring the derived tables up to one more fact; facts of unknown kinds change nothing."""
+    if fact.kind == "price":
+        _price(session, fact, json.loads(fact.value))
     if fact.prompt_id is None:
         return
     state = _state(session, fact)
@@ -46,7 +49,7 @@ def apply(session: Session, fact: JournalEntry) -> None:
 
 def rebuild(session: Session) -> int:
     """Forget every derived registry row and replay the journal; returns the number of facts."""
-    for table in (Label, InputSet, PromptState, VersionNumber):
+    for table in (Label, InputSet, PromptState, VersionNumber, PriceEntry):
         session.exec(delete(table))
     session.flush()
     session.expunge_all()
@@ -107,3 +110,19 @@ def _inputs(session: Session, fact: JournalEntry, variables: dict[str, Any] | No
     kept = kept or InputSet(prompt_id=fact.prompt_id or "", name=fact.field, variables="", rid="", at_us=0)
     kept.variables, kept.rid, kept.at_us = fact.value, fact.rid, fact.at_us
     session.add(kept)
+
+
+def _price(session: Session, fact: JournalEntry, value: dict[str, Any] | None) -> None:
+    """A price entry is what its last fact says; its id is the fact that entered it."""
+    entry = session.get(PriceEntry, fact.field)
+    if value is None:
+        if entry is not None:
+            session.delete(entry)
+            session.flush()
+        return
+    entry = entry or PriceEntry(rid=fact.field, provider="", model="", prices="", from_us=0)
+    entry.provider, entry.model = value["provider"], value["model"]
+    entry.prices = json.dumps({"prices": value["prices"], "tiers": value.get("tiers", [])}, sort_keys=True)
+    entry.from_us, entry.until_us, entry.source = value["from_us"], value["until_us"], value["source"]
+    session.add(entry)
+    session.flush()

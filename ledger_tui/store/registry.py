@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import Session as Session
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import PromptContent, canonical_json
@@ -16,6 +16,10 @@ from ledger_tui.domain.tables import InputSet, JournalEntry, Label, Prompt, Prom
 from ledger_tui.domain.values import ACTIVE
 from ledger_tui.errors import NameRefused, NotFound
 from ledger_tui.store import folds
+
+
+UNDOABLE = ("label", "field", "inputs", "price")
+"""Kinds of facts that can be taken back; a version or a charge stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,20 @@ class Origin:
 
 
 def append(
-    session: Session, pen: Pen, kind: str, prompt_id: str, field: str, value: Any, *, reason: str = ""
+    session: Session,
+    pen: Pen,
+    kind: str,
+    prompt_id: str | None,
+    field: str,
+    value: Any,
+    *,
+    reason: str = "",
+    rid: str | None = None,
 ) -> JournalEntry:
-    """Append one fact and fold it into the derived tables."""
+    """Append one fact and fold it into the derived tables. rid: the fact's id when it is decided already."""
     body = canonical_json(value)
     base = _superseded(session, kind, prompt_id, field)
-    rid = ids.new_id()
-    digest = hashlib.sha256(f"{kind}\n{rid}\n{prompt_id}\n{field}\n{body}\n{base}".encode()).hexdigest()
+    rid = rid or ids.new_id()
     fact = JournalEntry(
         rid=rid,
         kind=kind,
@@ -61,7 +72,7 @@ def append(
         device=pen.device,
         at_us=clock.now_us(),
         reason=reason,
-        hash=digest,
+        hash=digest(kind, rid, prompt_id, field, body, base),
     )
     session.add(fact)
     session.flush()
@@ -69,7 +80,12 @@ def append(
     return fact
 
 
-def _superseded(session: Session, kind: str, prompt_id: str, field: str) -> str:
+def digest(kind: str, rid: str, prompt_id: str | None, field: str, body: str, base: str) -> str:
+    """The hash of a fact's content; ``base`` is its JSON text."""
+    return hashlib.sha256(f"{kind}\n{rid}\n{prompt_id}\n{field}\n{body}\n{base}".encode()).hexdigest()
+
+
+def _superseded(session: Session, kind: str, prompt_id: str | None, field: str) -> str:
     if kind == "version":
         return "[]"
     last = session.exec(
@@ -171,11 +187,18 @@ def last_undoable(session: Session, device: str) -> str | None:
             JournalEntry.device == device,
             col(JournalEntry.undoes).is_(None),
             col(JournalEntry.action).not_in(undone),
-            JournalEntry.kind.in_(("label", "field", "inputs")),  # type: ignore[attr-defined]
+            JournalEntry.kind.in_(UNDOABLE),  # type: ignore[attr-defined]
         )
         .order_by(col(JournalEntry.seq).desc())
         .limit(1)
     ).first()
+
+
+def charged_since(session: Session, device: str, action: str | None) -> bool:
+    """Whether this device priced calls late after its ``action`` (None: at all)."""
+    since = select(func.max(JournalEntry.seq)).where(JournalEntry.action == action).scalar_subquery()
+    wanted = select(JournalEntry.seq).where(JournalEntry.device == device, JournalEntry.kind == "pricing")
+    return session.exec(wanted if action is None else wanted.where(col(JournalEntry.seq) > since)).first() is not None
 
 
 def facts_of(session: Session, action: str) -> list[JournalEntry]:
