@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from ledger_tui.frozen import frozen
 
 APP = "ledger-tui"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paths:
     """The folders of one workspace on this machine."""
 

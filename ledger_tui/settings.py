@@ -91,12 +91,21 @@ class Settings:
         "whole number", 200, "Largest rendered prompt in kB; more is cut.", low=1, high=10240
     )
     max_response_kb: int = _option("whole number", 500, "Largest answer kept in kB; more is cut.", low=1, high=32768)
+    code_folder: str = _option(
+        "text",
+        "",
+        "Folder of the program whose prompts Drift looks at; empty: where the workstation was started.",
+        env="LEDGER_CODE_FOLDER",
+    )
     editor: str = _option("text", "", "Command that opens a text; empty: $VISUAL, else $EDITOR.", env="LEDGER_EDITOR")
     trace_refresh_s: float = _option("number", 1.0, "Seconds between looks for new traces; 0 never.", low=0, high=3600)
     spool_mb: int = _option(
         "whole number", 1024, "Largest size in MB of recorded spans that wait for the database.", low=16, high=1048576
     )
     queue_concurrency: int = _option("whole number", 4, "Queued calls that one program runs at a time.", low=1, high=64)
+    render_in_process: bool = _option(
+        "yes or no", True, "Programs render their own prompts in their own process; false: in a limited helper process."
+    )
     providers: Mapping[str, ProviderSettings] = MappingProxyType({})
     """The ``[providers.<name>]`` tables by name."""
     from_environment: frozenset[str] = frozenset()

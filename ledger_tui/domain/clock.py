@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _frozen_us: int | None = None
 _frozen_ticks_us = 0
 _moved_us = 0
@@ -30,14 +32,18 @@ def now() -> datetime:
 
 def from_us(value: int) -> datetime:
     """Aware UTC datetime of microseconds since 1970; raises OverflowError outside the years 1 to 9999."""
-    return _EPOCH + timedelta(microseconds=value)
+    from datetime import UTC, datetime, timedelta
+
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
 
 
 def to_us(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime; raises ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone: give an aware datetime")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    from datetime import timedelta
+
+    return (moment - from_us(0)) // timedelta(microseconds=1)
 
 
 @contextmanager

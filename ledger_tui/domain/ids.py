@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from random import Random
 
 from ledger_tui.domain import clock
 
@@ -31,29 +30,33 @@ def _uuid5(namespace: str, name: str) -> str:
 
 
 def new_id(now_us: int | None = None) -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds (of ``now_us`` when the caller knows it), then random bits."""
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds (of ``now_us`` when the caller knows it), 26 bits of this process,
+    and a count of 48 bits that begins anywhere, so that ids of one moment keep their order too."""
     # Put together as text: a UUID object costs more than all the rest, and every span has two ids.
     global _latest
     milliseconds = (clock.now_us() if now_us is None else now_us) // 1_000
     moment, head = _latest
     if moment != milliseconds:
-        digits = f"{max(0, milliseconds) & ((1 << 48) - 1):012x}"
-        head = f"{digits[:8]}-{digits[8:]}-7"
+        digits = f"{max(0, milliseconds) & _48_BITS:012x}"
+        head = f"{digits[:8]}-{digits[8:]}-{_process}"
         _latest = (milliseconds, head)
-    digits = f"{_random_bits(76):019x}"
-    return f"{head}{digits[:3]}-{_VARIANT[digits[3]]}{digits[4:7]}-{digits[7:]}"
+    return f"{head}{_next() & _48_BITS:012x}"
 
 
+_48_BITS = (1 << 48) - 1
 _latest: tuple[object, str] = (None, "")
 """A millisecond and how its ids begin; replaced as a whole, for threads."""
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-_random_bits: Callable[[int], int]
+_process: str
+_next: Callable[[], int]
 
 
 def _begin() -> None:
-    """Seed from the system, in a forked child again: ids must differ from those of every other process."""
-    global _random_bits
-    _random_bits = Random(int.from_bytes(os.urandom(64), "big")).getrandbits
+    """Begin anywhere, in a forked child again: ids must differ from those of every other process."""
+    global _latest, _process, _next
+    digits = os.urandom(16).hex()
+    _process = f"7{digits[:3]}-{'89ab'[int(digits[3], 16) & 3]}{digits[4:7]}-"
+    _next = count(int(digits[20:], 16)).__next__
+    _latest = (None, "")
 
 
 _begin()
@@ -74,17 +77,18 @@ def counted() -> Iterator[None]:
 
     Ids that the store makes for itself are counted apart, so that moving a span into the database changes no other.
     """
-    global _latest, _random_bits
+    global _latest, _next
     counts = {False: count(1), True: count(1)}
 
-    def next_number(bits: int) -> int:
+    def next_number() -> int:
         caller = sys._getframe(2).f_globals.get("__name__", "")
         own = caller.startswith("ledger_tui.store")
-        return next(counts[own]) + (own << 64)
+        number: int = next(counts[own]) + (own << 44)
+        return number
 
-    before, _random_bits = _random_bits, next_number
-    _latest = (_EveryMoment(), "00000000-0000-7")
+    before, _next = _next, next_number
+    _latest = (_EveryMoment(), "00000000-0000-7000-8000-")
     try:
         yield
     finally:
-        _random_bits, _latest = before, (None, "")
+        _next, _latest = before, (None, "")

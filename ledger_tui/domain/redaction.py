@@ -44,19 +44,21 @@ _SHAPES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 """A rare piece, marks that hold it, and the shape of key that each mark begins: nearly all texts have no mark, and looking
 for marks costs a hundredth of searching for the shapes."""
-SECRET_NAMES = re.compile(
+_HIDING = (
     r"(?i)(?:proxy-)?authorization|(?:x-)?api[_-]?key|.*_api_key|pass(?:word|wd|phrase)|secret|client[_-]?secret"
     r"|(?:access|refresh|id|auth|bearer)[_-]?token|private[_-]?key|(?:set-)?cookie"
 )
+_HIDING_PIECES = ("auth", "key", "pass", "secret", "token", "coo")
+"""One of them is in every such name."""
 
-_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@(?:[^\W_][\w-]*+\.)++[^\W\d_][\w-]++")
-_DIGIT_GROUPS = re.compile(r"(?<!\d)\d{3,}+(?:[ -]\d{3,}+)*+")
-_PHONE = re.compile(
+_EMAIL = r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@(?:[^\W_][\w-]*+\.)++[^\W\d_][\w-]++"
+_DIGIT_GROUPS = r"(?<!\d)\d{3,}+(?:[ -]\d{3,}+)*+"
+_PHONE = (
     r"(?<![\w+.])(?:\+|00(?=[1-9]))(?:[ .()/-]{0,2}\d){7,15}(?!\d)"
     r"|(?<![\w+.,:-])\(?0[1-9]\d{1,4}\)?(?:[ /-]{1,3}\d{2,8}){1,4}(?!\d|[.,:]\d)"
     r"|(?<![\w+.,:-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\d|[.,:]\d)"
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}(?: ?[A-Za-z0-9]){11,30}")
+_IBAN = r"(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}(?: ?[A-Za-z0-9]){11,30}"
 _IBAN_LETTERS = {letter: str(10 + place) for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _IBAN_LENGTHS = {
     country: length
@@ -71,6 +73,12 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under this name is secret whatever it looks like."""
+    folded = name.casefold()
+    return any(piece in folded for piece in _HIDING_PIECES) and re.fullmatch(_HIDING, name) is not None
+
+
 def without_keys(text: str) -> str:
     """``text`` without anything that has the shape of a provider's key, a token or a private key."""
     for piece, shapes in _SHAPES:
@@ -83,23 +91,24 @@ def without_keys(text: str) -> str:
 
 def without_emails(text: str) -> str:
     """``text`` with [email] for every mail address."""
-    return _EMAIL.sub("[email]", text) if "@" in text else text
+    return re.sub(_EMAIL, "[email]", text) if "@" in text else text
 
 
 def without_cards(text: str) -> str:
     """``text`` with [card] for every number of 13 to 19 digits that has a payment card's check digit."""
-    return _DIGIT_GROUPS.sub(_hide_cards, text)
+    return re.sub(_DIGIT_GROUPS, _hide_cards, text)
 
 
 def without_phones(text: str) -> str:
     """``text`` with [phone] for international numbers, and for national ones that are written in groups."""
-    return _PHONE.sub("[phone]", text)
+    return re.sub(_PHONE, "[phone]", text)
 
 
 def without_ibans(text: str) -> str:
     """``text`` with [iban] for every account number whose check digits are right."""
     out, done, search_from = [], 0, 0
-    while (match := _IBAN.search(text, search_from)) is not None:
+    pattern = re.compile(_IBAN)
+    while (match := pattern.search(text, search_from)) is not None:
         end = _end_of_iban(match)
         if end:
             out += [text[done : match.start()], "[iban]"]

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.domain.span_words import FLAG_CUT as FLAG_CUT
+from ledger_tui.domain.span_words import FLAG_DUPLICATE as FLAG_DUPLICATE
+from ledger_tui.domain.span_words import FLAG_LINKED as FLAG_LINKED
+from ledger_tui.domain.span_words import FLAG_LOSSY as FLAG_LOSSY
+from ledger_tui.domain.span_words import STATUSES as STATUSES
+from ledger_tui.domain.span_words import TERMINAL as TERMINAL
+from ledger_tui.domain.span_words import Status as Status
 
 if TYPE_CHECKING:
     from ledger_tui.domain.trace_values import CostRow as CostRow
@@ -15,9 +23,6 @@ if TYPE_CHECKING:
     from ledger_tui.domain.trace_values import TracePage as TracePage
     from ledger_tui.domain.trace_values import TraceRow as TraceRow
 
-Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
-STATUSES: tuple[Status, ...] = ("queued", "running", "succeeded", "failed", "canceled")
-TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "canceled"})
 ACTIVE = "active"
 """The label that a name alone means."""
 
@@ -31,8 +36,6 @@ _TRACE_VALUES = {
     "TracePage",
     "TraceRow",
 }
-
-FLAG_DUPLICATE, FLAG_CUT, FLAG_LOSSY, FLAG_LINKED = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)

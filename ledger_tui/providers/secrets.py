@@ -7,7 +7,6 @@ they were given for. ``scrub`` takes keys out of text that others wrote (error m
 from __future__ import annotations
 
 import os
-import re
 import stat
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any, Literal, TypeVar, final
 
 from ledger_tui.domain.redaction import HIDDEN, without_keys
 from ledger_tui.errors import InputError, KeyMissing
+from ledger_tui.providers.known_keys import hold, known_values
 
 T = TypeVar("T")
 KeySource = Literal["environment", "file", "keyring", "memory"]
@@ -25,9 +25,7 @@ SERVICE = "ledger-tui"
 KEYRING_PATIENCE_S = 5.0
 MAX_KEY_CHARACTERS = 16 * 1024
 
-_known_values: set[str] = set()
 _in_memory: dict[str, Secret] = {}
-_SECRET_NAME = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_PASSWORD|_ACCESS_KEY)\Z")
 
 
 @final
@@ -41,8 +39,7 @@ class Secret:
         if not text or len(text) > MAX_KEY_CHARACTERS or not text.isascii() or not text.isprintable():
             raise InputError("a key is one line of plain characters", remedy="Copy the key again, without line ends.")
         self._value = text
-        if len(text) >= 8:
-            _known_values.add(text)
+        hold(text)
 
     def reveal(self) -> str:
         """The key itself; only the door that sends it should ask."""
@@ -79,12 +76,6 @@ def scrub(text: str) -> str:
     for value in known_values():
         text = text.replace(value, HIDDEN)
     return without_keys(text)
-
-
-def known_values() -> list[str]:
-    """The keys that this process holds or has in its environment, longest first."""
-    values = _known_values | {v for k, v in os.environ.items() if len(v) >= 8 and _SECRET_NAME.search(k)}
-    return sorted(values, key=len, reverse=True)
 
 
 def find_key(provider: str, origin: str, env_names: Sequence[str]) -> FoundKey | None:

@@ -5,19 +5,17 @@ The common case is a handful of C calls; only what looks unusual is walked throu
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import clock, money
-from ledger_tui.domain.content import MAX_DEPTH, MAX_KEYS
-from ledger_tui.domain.text import nul_position, repaired
-from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
+from ledger_tui.domain import clock
+from ledger_tui.domain.span_words import FLAG_CUT, FLAG_LOSSY, LAST_US, MAX_COST_NUSD, MAX_ID, MAX_TOKENS
 from ledger_tui.errors import ContentRefused, InputError
 from ledger_tui.store.spool_record import TEXTS
-from ledger_tui.store.telemetry import MAX_COST_NUSD, MAX_ID, MAX_TOKENS
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_NAME = 512
 MAX_KIND = 64
@@ -29,8 +27,6 @@ STATUS_WORDS = {
     "error": "failed", "failed": "failed", "failure": "failed", "timeout": "failed",
     "canceled": "canceled", "cancelled": "canceled", "running": "running", "queued": "queued", "pending": "queued",
 }  # fmt: skip
-_LAST_US = 253_402_300_799_000_000
-_NUMBERS = (int, float, Decimal)
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
@@ -41,16 +37,21 @@ def _placeholder(value: Any) -> str:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-encode_json = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_placeholder
-).encode
+@cache
+def encoder() -> Callable[[Any], str]:
+    """The function that writes JSON."""
+    import json
+
+    return json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_placeholder
+    ).encode
 
 
 def json_text(value: Any, what: str) -> tuple[str, int]:
     """``value`` as JSON, and flags; raises ContentRefused for what JSON or the ledger cannot hold."""
     _weigh(value, what)
     try:
-        text = encode_json(value)
+        text = encoder()(value)
     except (ValueError, RecursionError) as error:
         raise ContentRefused(f"{what} cannot be stored: {error}") from error
     except TypeError as error:
@@ -63,6 +64,13 @@ def json_text(value: Any, what: str) -> tuple[str, int]:
         return text, 0
     text, was_broken = repaired(text)
     return text, FLAG_LOSSY * was_broken
+
+
+def repaired(value: str) -> tuple[str, bool]:
+    """``domain.text.repaired``, loaded when a text needs it."""
+    from ledger_tui.domain import text as texts
+
+    return texts.repaired(value)
 
 
 def text(value: str, what: str, limit: int) -> tuple[str, int]:
@@ -145,6 +153,8 @@ def misplaced_nul(texts: Sequence[str]) -> InputError:
 
 def _weigh(value: Any, what: str) -> None:
     """Refuse values that are too deep, too many or too long before anything is copied."""
+    from ledger_tui.domain.content import MAX_DEPTH, MAX_KEYS
+
     level = [value]
     count = size = depth = 0
     while level:
@@ -188,7 +198,7 @@ def _refuse_nul(value: Any, what: str) -> None:
 
 
 def _nul(what: str, text: str) -> ContentRefused:
-    return ContentRefused(f"{what} holds a NUL character at position {nul_position(text)}", remedy="Remove it.")
+    return ContentRefused(f"{what} holds a NUL character at position {text.index(chr(0))}", remedy="Remove it.")
 
 
 def checked_id(what: str, value: Any) -> str:
@@ -214,30 +224,42 @@ def checked_count(what: str, value: Any) -> int:
 
 def duration_us(milliseconds: Any) -> int:
     """Whole microseconds of milliseconds."""
-    if (type(milliseconds) is not float and not isinstance(milliseconds, _NUMBERS)) or milliseconds is True:
+    if type(milliseconds) is not float and type(milliseconds) is not int and not _is_number(milliseconds):
         raise InputError(f"a duration of {str(milliseconds)[:40]} is no number of milliseconds")
-    if not 0 <= milliseconds <= _LAST_US // 1000:
+    if not 0 <= milliseconds <= LAST_US // 1000:
         raise InputError(f"a duration of {str(milliseconds)[:40]} ms cannot be true")
-    return round(milliseconds * 1000)
+    lasted: int = round(milliseconds * 1000)
+    return lasted
+
+
+def _is_number(value: Any) -> bool:
+    from decimal import Decimal
+
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def start_us(started_at: Any, duration: int, now_us: int) -> int:
     """When a span began: as given, else ``duration`` before ``now_us`` (-1: unknown)."""
     duration = max(0, duration)
-    if started_at is None:
-        began = now_us - duration
-    elif isinstance(started_at, datetime) and started_at.tzinfo is not None:
-        began = clock.to_us(started_at)
-    elif isinstance(started_at, str):
-        return start_us(_parsed(started_at), duration, now_us)
-    else:
-        raise InputError("started_at is a datetime with a time zone", remedy="Numbers are not guessed: s, ms or ns?")
-    if not 0 <= began <= began + duration <= _LAST_US:
+    began = now_us - duration if started_at is None else _moment_us(started_at)
+    if not 0 <= began <= began + duration <= LAST_US:
         raise InputError(f"a start of {began} microseconds since 1970 cannot be true")
     return began
 
 
+def _moment_us(started_at: Any) -> int:
+    from datetime import datetime
+
+    if isinstance(started_at, str):
+        started_at = _parsed(started_at)
+    if not isinstance(started_at, datetime) or started_at.tzinfo is None:
+        raise InputError("started_at is a datetime with a time zone", remedy="Numbers are not guessed: s, ms or ns?")
+    return clock.to_us(started_at)
+
+
 def _parsed(moment: str) -> datetime:
+    from datetime import datetime
+
     try:
         found = datetime.fromisoformat(moment)
     except ValueError as error:
@@ -249,6 +271,10 @@ def _parsed(moment: str) -> datetime:
 
 def cost_nusd(cost: Any) -> int:
     """Nano-dollars of a cost in USD."""
+    from decimal import Decimal
+
+    from ledger_tui.domain import money
+
     if isinstance(cost, bool) or not isinstance(cost, int | float | str | Decimal):
         raise InputError(f"a cost is an amount in USD, not {type(cost).__name__}")
     try:

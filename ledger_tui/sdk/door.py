@@ -5,7 +5,6 @@ Nothing here raises: what cannot be recorded is counted, and said once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +82,8 @@ class Door:
         if not self._warned:
             self._warned = True
             why = str(error) if isinstance(error, LedgerError) else type(error).__name__
+            import logging
+
             logging.getLogger("ledger_tui").warning("a span could not be recorded (%s); more are only counted", why)
 
     def close(self) -> None:

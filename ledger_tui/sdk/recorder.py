@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain import clock
 from ledger_tui.domain.ids import new_id
-from ledger_tui.domain.values import FLAG_LOSSY
+from ledger_tui.domain.span_words import FLAG_LOSSY
 from ledger_tui.sdk import capture
 from ledger_tui.sdk.capture import (
     MAX_KIND,
@@ -27,7 +27,6 @@ from ledger_tui.services.span_prices import SpanPrices
 from ledger_tui.services.spooling import Spooler, close_all
 from ledger_tui.store import spool_record
 from ledger_tui.store.spool_record import HAS_INPUT, HAS_JSON, HAS_OUTPUT
-from ledger_tui.store.telemetry import check_span
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -198,6 +197,8 @@ class Recorder:
 
     def record(self, span: SpanRecord) -> None:
         """Record a span that is plain and checked already; raises InputError, ContentRefused or StoreError."""
+        from ledger_tui.store.telemetry import check_span
+
         span = check_span(span)
         attributes = span.attributes_json
         if attributes is None and span.attributes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
     from ledger_tui.paths import Paths
+    from ledger_tui.sdk.door import Door
     from ledger_tui.sdk.recorder import Recorder
-    from ledger_tui.sdk.tracing import Tracer
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.spooling import SpoolState
     from ledger_tui.settings import Settings
@@ -39,7 +40,7 @@ class Recording:
         @property
         def models(self) -> ModelService: ...
         @property
-        def tracer(self) -> Tracer: ...
+        def _door(self) -> Door: ...
         def device(self) -> str: ...
 
     _made_recorder: Recorder | None = None
@@ -53,6 +54,7 @@ class Recording:
         from ledger_tui.sdk.recorder import Recorder
         from ledger_tui.store.failures import translated
 
+        self.database.check_writable()
         with _making:
             if self._made_recorder is None:
                 me = weakref.ref(self)
@@ -73,7 +75,7 @@ class Recording:
                     environment=self.environment,
                     device=device,
                     models=models,
-                    door=self.tracer.door,
+                    door=self._door,
                 )
                 weakref.finalize(self, made.spooler.let_go).atexit = False
                 if type(self).log_external_span is Recording.log_external_span:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import ParamSpec
 
+    from ledger_tui.sdk.door import Door
     from ledger_tui.sdk.recorder import Recorder
     from ledger_tui.sdk.tracing import Span, Tracer
     from ledger_tui.services.redaction import RedactionRule
@@ -32,11 +33,16 @@ class Spanning:
     @cached_property
     def tracer(self) -> Tracer:
         """Makes spans of code; ``tracer.door`` redacts and records them."""
-        from ledger_tui.sdk.door import Door
         from ledger_tui.sdk.tracing import Tracer
+
+        return Tracer(self, self._door)
+
+    @cached_property
+    def _door(self) -> Door:
+        from ledger_tui.sdk.door import Door
         from ledger_tui.services.redaction import Redactor
 
-        return Tracer(self, Door(lambda: self._recorder, Redactor(self._redact)))
+        return Door(lambda: self._recorder, Redactor(self._redact))
 
     def trace(
         self,

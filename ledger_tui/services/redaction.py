@@ -7,19 +7,20 @@ field whose hook fails is withheld: nothing of it is kept, and the reason stands
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain.redaction import HIDDEN, NAMED, SECRET_NAMES, Rule, redact_tree
+from ledger_tui.domain.redaction import HIDDEN, NAMED, Rule, is_secret_name, redact_tree
 from ledger_tui.errors import InputError, TemplateError
+from ledger_tui.providers.known_keys import known_values
 
 if TYPE_CHECKING:
+    import queue
+
     from ledger_tui.services.render_helper import RenderHelper
 
 Hook = Callable[[str, str, str], str]
@@ -84,6 +85,8 @@ class Redactor:
         cleaned = self.plain(value) if isinstance(value, dict) else redact_tree(value, self._plain, self._name)
         if not (self._hooks or self._patterns):
             return cleaned
+        import json
+
         written = json.dumps(cleaned, ensure_ascii=False)
         kept = self._ask(kind, field, written)
         if kept == written:
@@ -152,7 +155,7 @@ class Redactor:
             return name, False
         found = self._names.get(name)
         if found is None:
-            found = self._plain(name), SECRET_NAMES.fullmatch(name) is not None
+            found = self._plain(name), is_secret_name(name)
             if len(self._names) < MAX_NAMES:
                 self._names[name] = found
         return found
@@ -161,8 +164,6 @@ class Redactor:
         """The keys of this process; a key that came into the environment is known within a second."""
         now = time.monotonic()
         if now >= self._keys_until:
-            from ledger_tui.providers.secrets import known_values
-
             self._keys, self._keys_until = known_values(), now + KNOWN_KEYS_FOR_S
             self._names = {}
         return self._keys
@@ -216,6 +217,8 @@ class _TimedHook:
     def _answer(self, kind: str, field: str, text: str) -> Any:
         if self._hangs >= MAX_HANGS:
             raise Withheld(f"the redaction hook {self._name} hung {MAX_HANGS} times and is not asked again")
+        import queue
+
         jobs = self._jobs or self._start()
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         jobs.put((kind, field, text, answers))
@@ -228,6 +231,8 @@ class _TimedHook:
             raise Withheld(f"the redaction hook {self._name} took longer than {HOOK_PATIENCE_S:g} s") from None
 
     def _start(self) -> queue.SimpleQueue[Any]:
+        import queue
+
         jobs = self._jobs = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, args=(jobs,), name="ledger-redaction", daemon=True)
         self._thread.start()

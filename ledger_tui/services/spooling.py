@@ -7,24 +7,26 @@ also takes over what programs that are gone have left.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
 import weakref
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from ledger_tui.errors import DatabaseLocked, LedgerError, StoreError
-from ledger_tui.services.spool_drain import LASTING, Drain, Price
 from ledger_tui.store import spool
+from ledger_tui.store.failures import LASTING
 from ledger_tui.store.spool import SpoolFile, SpoolWriter
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from ledger_tui.paths import Paths
+    from ledger_tui.services.spool_drain import Drain, Price
     from ledger_tui.store.database import Database
 
-log = logging.getLogger("ledger_tui.spool")
 GATHER_S = 0.05
 """How long records gather before they are moved together."""
 LOOK_S = 2.0
@@ -34,7 +36,8 @@ STALLED_S = 2.0
 """How long closing waits for a database that takes nothing; while it takes something, up to ``FLUSH_S``."""
 _BREATH_S, _LONG_BREATH_S = 0.0005, 0.004
 _PER_RECORD_S = 0.00004
-_FORK_WAIT_S = 2.0
+_FORK_WAIT_S, _LOADING_WAIT_S = 2.0, 30.0
+"""How long fork() waits for a batch in the database, and for one that is being read (then modules may be loading)."""
 
 
 class SpoolState(TypedDict):
@@ -61,8 +64,10 @@ class Spooler:
         """limit_bytes: of all spool files for this database together; at it ``append`` waits."""
         self._database = database
         self.folder = spool.folder_of(database.path, database.label, paths)
-        self._drain = Drain(database, device, price, self._breathe)
+        self._device, self._price = device, price
         self._writer = SpoolWriter(self.folder, limit_bytes, self._wait_for_room)
+        self.by_itself = True
+        """Drain in a thread; else only when somebody reads, flushes or closes, in the caller's thread."""
         self._begin()
         _live.add(self)
 
@@ -81,6 +86,13 @@ class Spooler:
         self._waits = 0
         self._swept = False
 
+    @cached_property
+    def _drain(self) -> Drain:
+        """Loaded by the thread: the first record does not wait for what it needs."""
+        from ledger_tui.services.spool_drain import Drain
+
+        return Drain(self._database, self._device, self._price, self._breathe)
+
     def append(self, body: bytes) -> None:
         """Record ``body``: when this returns, it outlives the process. Raises StoreError when the disk takes nothing."""
         self._writer.append(spool.frame(body))
@@ -92,6 +104,8 @@ class Spooler:
 
     def start(self) -> None:
         """Start the thread if it does not run."""
+        if not self.by_itself:
+            return
         with self._starting:
             if self._thread is not None:
                 return
@@ -139,6 +153,9 @@ class Spooler:
 
     def adopt(self, patience_s: float) -> None:
         """Let the thread take over what ended programs left; wait for its next round, but not longer than that."""
+        if not self.by_itself:
+            self._flush(patience_s, with_orphans=True)
+            return
         self._went_round.clear()
         self.start()
         self._wake.set()
@@ -166,7 +183,7 @@ class Spooler:
         self._end_thread(patience_s)
         left = sum(file.end - file.done for file in self._writer.files)
         if left:
-            log.warning("%s bytes of recorded spans wait in %s for the next program", left, self.folder)
+            _log().warning("%s bytes of recorded spans wait in %s for the next program", left, self.folder)
         self._let_files_go()
 
     def _drained_own(self) -> bool:
@@ -230,11 +247,11 @@ class Spooler:
             self._work(float("inf"))
         except StoreError as error:
             if type(error) is not type(self._last_error):
-                log.warning("recorded spans wait on disk: %s", error)
+                _log().warning("recorded spans wait on disk: %s", error)
             self._last_error = error
             return False
         except Exception:
-            log.exception("recorded spans wait on disk")
+            _log().exception("recorded spans wait on disk")
             return False
         self._last_error = None
         return True
@@ -315,13 +332,26 @@ class Spooler:
         error = self._last_error
         if isinstance(error, LASTING):
             raise error
+        if not self.by_itself:
+            self._flush(FLUSH_S, with_orphans=False)
+            return
         if looks == 0:
             self._waits += 1
             self.start()
             self._wake.set()
         if looks % 100 == 0:
             why = f" ({error})" if error else ""
-            log.warning("the spool %s is full, recording waits for the database%s", self.folder, why)
+            _log().warning("the spool %s is full, recording waits for the database%s", self.folder, why)
+
+    def _before_fork(self) -> bool:
+        """Let a batch end first: a child has no use for half a batch, and could never use a half-loaded module."""
+        begun = time.monotonic()
+        while not self._turn.acquire(timeout=0.1):
+            drain: Drain | None = self.__dict__.get("_drain")
+            patience_s = _FORK_WAIT_S if drain is not None and drain.in_database else _LOADING_WAIT_S
+            if time.monotonic() - begun > patience_s:
+                return False
+        return True
 
     def _after_fork(self) -> None:
         """In a child: the parent's files, thread and locks are not ours."""
@@ -329,8 +359,14 @@ class Spooler:
         for file in self._adopted:
             file.close()
         self._writer.count = self._writer.refused = 0
-        self._drain.counts = type(self._drain.counts)()
+        self.__dict__.pop("_drain", None)
         self._begin()
+
+
+def _log() -> Logger:
+    import logging
+
+    return logging.getLogger("ledger_tui.spool")
 
 
 _live: weakref.WeakSet[Spooler] = weakref.WeakSet()
@@ -338,11 +374,7 @@ _held: list[threading.Lock] = []
 
 
 def _before_fork() -> None:
-    """Let a batch end first, so that the child does not inherit a half-done one."""
-    until = time.monotonic() + _FORK_WAIT_S
-    for one in list(_live):
-        if one._turn.acquire(timeout=max(0.0, until - time.monotonic())):
-            _held.append(one._turn)
+    _held.extend([one._turn for one in list(_live) if one._before_fork()])
 
 
 def _after_fork_in_parent() -> None:

@@ -17,12 +17,16 @@ from ledger_tui.errors import (
     DatabaseForeign,
     DatabaseFull,
     DatabaseLocked,
+    DatabaseNewer,
     DatabaseUnavailable,
     LedgerError,
+    MigrationFailed,
     StoreError,
 )
 
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _CONSTRAINT, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 19, 26
+LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
+"""Waiting does not end these."""
 PASSING = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, DatabaseDamaged)
 """Errors that say more than that a larger work failed because of them."""
 _SQLITE: dict[int, type[StoreError]] = {

@@ -6,7 +6,6 @@ fixed library is preferred over CPython's own; everything in this process uses t
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -39,6 +38,8 @@ State = Literal["missing", "ready", "outdated"]
 @cache
 def library() -> ModuleType:
     """The DB-API module for SQLite: the first of sqlite3 and pysqlite3 without the WAL-reset race, else sqlite3."""
+    import importlib
+
     own = importlib.import_module("sqlite3")
     if is_fixed(own.sqlite_version_info):
         return own
