@@ -15,6 +15,7 @@ from ledger_tui.errors import InputError
 from ledger_tui.paths import Paths, default_paths
 from ledger_tui.sdk.code_prompts import CodePrompts
 from ledger_tui.sdk.prompting import Prompting
+from ledger_tui.sdk.queueing import Queueing
 from ledger_tui.sdk.recording import Recording
 from ledger_tui.sdk.reports import Reports
 from ledger_tui.sdk.running import Running
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.models import ModelService, StandIn
     from ledger_tui.services.prompt_folder import PromptFolderService
     from ledger_tui.services.redaction import RedactionRule
+    from ledger_tui.services.queueing import QueueService
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.runs import RunService
@@ -49,7 +51,7 @@ _latest: weakref.ref[PromptLedger] | None = None
 _own: PromptLedger | None = None
 
 
-class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning):
+class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports, Spanning):
     """One workspace. Cheap to make: nothing is opened before it is needed.
 
     database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
@@ -187,6 +189,18 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
 
     @cached_property
     def traces(self) -> TraceService:
+    @cached_property
+    def queue(self) -> QueueService:
+        """Calls that are made later."""
+        from ledger_tui.services.queueing import QueueService
+
+        return QueueService(
+            self.database,
+            lambda: self.runs,
+            device=self.device,
+            concurrency=lambda: self.settings.queue_concurrency,
+        )
+
         """What happened, step by step."""
         from ledger_tui.services.traces import TraceService
 
@@ -280,6 +294,8 @@ class PromptLedger(Recording, Prompting, Running, CodePrompts, Reports, Spanning
         self.close()
 
     def __repr__(self) -> str:
+        if "queue" in self.__dict__:
+            self.queue.close()
         return f"PromptLedger({self.database.label!r})"
 
 

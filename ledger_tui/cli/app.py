@@ -16,6 +16,8 @@ from ledger_tui.errors import FilterError, LedgerError, NameRefused
 COMMANDS: Mapping[str, str] = {
     "demo": "ledger_tui.cli.demo:demo",
     "run": "ledger_tui.cli.run:run",
+    "result": "ledger_tui.cli.queue:result",
+    "worker": "ledger_tui.cli.queue:worker",
     "prompts": "ledger_tui.cli.prompts:prompts",
     "traces": "ledger_tui.cli.traces:traces",
     "drift": "ledger_tui.cli.drift:drift",

@@ -17,6 +17,7 @@ from ledger_tui.errors import LedgerError
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.queue import Ticket
     from ledger_tui.services.run_values import RunEvent, RunRequest, RunResult
 
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     "--param", multiple=True, metavar="K=V", help="A parameter, e.g. temperature=0.2; wins over the version's."
 )
 @click.option("--stream", is_flag=True, help="Print the answer as it comes.")
+@click.option("--queue", is_flag=True, help="Only queue the call and print its id; 'ledger-tui worker' makes it.")
+@click.option("--idempotency-key", metavar="TEXT", help="A second run under the same key is the first one's result.")
 @click.option("--environment", metavar="NAME", help="Environment to record the run under.")
 @click.option("--session", metavar="ID", help="Session id to record.")
 @click.option("--user", metavar="ID", help="User identifier to record.")
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--parent-span-id", metavar="ID", help="The step of that trace to hang it on.")
 @json_option
 @pass_front
-def run(front: Front, /, name: str, stream: bool, as_json: bool, **options: Any) -> int:
+def run(front: Front, /, name: str, stream: bool, queue: bool, as_json: bool, **options: Any) -> int:
     """Run a prompt and print the answer.
 
     ctrl+c cancels the call; what came until then is stored.
@@ -49,16 +52,45 @@ def run(front: Front, /, name: str, stream: bool, as_json: bool, **options: Any)
         raise click.UsageError("give --label or --version, not both")
     if stream and as_json:
         raise click.UsageError("give --stream or --json, not both")
+    if queue and stream:
+        raise click.UsageError("give --stream or --queue, not both")
     from ledger_tui.services.executing import closing
 
     with front.ledger() as ledger:
+        earlier = ledger.queue.earlier(options["idempotency_key"], name)
+        if earlier is not None:
+            return _earlier(ledger, earlier, queue, as_json)
         request, number = _request(ledger, name, options)
+        if queue:
+            return _queued(ledger.queue.submit(request, for_anybody=True), as_json)
         watch = _Watch(stream)
         try:
             result = asyncio.run(closing(ledger, ledger.runs.run(request, watch)))
         except KeyboardInterrupt:
             return _interrupted(watch.result)
     return _report(result, number, name, stream, as_json)
+
+
+def _queued(ticket: Ticket, as_json: bool) -> int:
+    if as_json:
+        output.document({"execution_id": ticket.execution_id, "status": ticket.status, "mode": "async"})
+    else:
+        output.line(ticket.execution_id)
+    output.say(
+        f"◌ {ticket.status}; 'ledger-tui worker' makes queued calls, 'ledger-tui result ID --wait' waits for one"
+    )
+    return DONE
+
+
+def _earlier(ledger: PromptLedger, execution_id: str, queue: bool, as_json: bool) -> int:
+    """What a repeated idempotency key answers: the first call, waited for unless it is only to be queued."""
+    from ledger_tui.cli.queue import show
+    from ledger_tui.services.queueing import ticket_of
+
+    if queue:
+        return _queued(ticket_of(ledger.queue.standing(execution_id)), as_json)
+    output.say(f"◌ This key was used before, by {execution_id}")
+    return show(ledger, execution_id, as_json)
 
 
 class _Watch:
@@ -106,6 +138,7 @@ def _request(ledger: PromptLedger, name: str, options: dict[str, Any]) -> tuple[
         trace_id=options["trace_id"],
         parent_span_id=options["parent_span_id"],
         source="cli",
+        idempotency_key=options["idempotency_key"],
     )
     return request, version.number
 

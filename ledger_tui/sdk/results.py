@@ -16,6 +16,7 @@ from ledger_tui.services.executing import (
     VersionInfo,
 )
 
+from ledger_tui.services.queue_results import SubmitResult
 __all__ = [
     "Analytics",
     "AnalyticsSummary",
@@ -39,6 +40,7 @@ __all__ = [
     "SpanInfo",
     "TraceInfo",
     "VersionHistory",
+    "SubmitResult",
     "VersionInfo",
 ]
 
@@ -65,6 +67,7 @@ class RunOptions(RenderOptions, total=False):
     span_kind: str | None
 
 
+    idempotency_key: str | None
 class SaveOptions(TypedDict, total=False):
     """The parts of a content besides its template, and what is said of the version."""
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from ledger_tui.domain import clock, money
+from ledger_tui.errors import KeyTaken
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import PromptContent
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from ledger_tui.domain.values import TraceRow
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.registry import RegistryService, SaveResult, VersionRef
-    from ledger_tui.services.run_values import RunResult
+    from ledger_tui.services.queueing import QueueService
+    from ledger_tui.services.run_values import RunRequest, RunResult
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.services.traces import TraceService
@@ -149,6 +151,9 @@ class Workspace(Protocol):
 class Chosen:
     """The version that is to be used, with its content."""
 
+    @property
+    def queue(self) -> QueueService: ...
+
     version_id: str
     number: int
     content: PromptContent
@@ -163,25 +168,24 @@ def from_registry(ledger: Workspace, name: str, ref: VersionRef) -> Chosen:
     return Chosen(version.id, version.number, ledger.registry.content(version.id))
 
 
-async def execute(
+def request_for(
     ledger: W,
     name: str,
     variables: Mapping[str, Any],
     options: Mapping[str, Any],
     choose: Callable[[W, str, VersionRef], Chosen] = from_registry,
-) -> ExecuteResult:
-    """Run a prompt by name; ``version`` and ``label`` choose the version, other options are fields of a RunRequest."""
+) -> tuple[RunRequest, int]:
+    """The request for a prompt by name, and the version's number.
+
+    ``version`` and ``label`` choose the version, other options are fields of a RunRequest.
+    """
     from ledger_tui.services.run_values import RunRequest
 
     fields = dict(options)
     ref, label = fields.pop("version", None), fields.pop("label", None)
     model = fields.pop("model", None)
-
-    def found() -> Chosen:
-        ledger.prepare()
-        return choose(ledger, name, label or ref)
-
-    version = await asyncio.to_thread(found)
+    ledger.prepare()
+    version = choose(ledger, name, label or ref)
     content = version.content
     chosen = {key: value for key, value in fields.items() if value is not None}
     request = RunRequest(
@@ -192,7 +196,30 @@ async def execute(
         version_id=version.version_id,
         **chosen,
     )
-    return execute_result(await ledger.runs.run(request), name, version.number)
+    return request, version.number
+
+
+async def execute(
+    ledger: W,
+    name: str,
+    variables: Mapping[str, Any],
+    options: Mapping[str, Any],
+    choose: Callable[[W, str, VersionRef], Chosen] = from_registry,
+) -> ExecuteResult:
+    """Run a prompt by name with the options of ``request_for``; under an idempotency key at most once."""
+    from ledger_tui.services.queue_results import earlier_result
+
+    earlier = await earlier_result(ledger, name, options.get("idempotency_key"))
+    if earlier is not None:
+        return earlier
+    request, number = await asyncio.to_thread(request_for, ledger, name, variables, options, choose)
+    try:
+        return execute_result(await ledger.runs.run(request), name, number)
+    except KeyTaken:
+        earlier = await earlier_result(ledger, name, request.idempotency_key)
+        if earlier is None:
+            raise
+        return earlier
 
 
 def content_of(template: str, options: dict[str, Any]) -> PromptContent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +26,7 @@ from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
 from ledger_tui.services import processes, run_record
-from ledger_tui.services.run_record import RunPlan
+from ledger_tui.services.run_record import RunPlan, Turn
 from ledger_tui.services.run_values import (
     Estimate,
     RunEnded,
@@ -147,6 +148,12 @@ class RunService:
         return self._kept(plan, self._result(plan, outcome))
 
     async def aclose(self) -> None:
+    def finish(
+        self, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any], turn: Turn | None = None
+    ) -> bool:
+        """Store the end of a call; False when it ended before, or is not this worker's turn any more."""
+        return run_record.finish(self._database, plan, span_key, result, metadata, turn)
+
         """Close the connections that the running event loop opened."""
         await self._models.aclose()
 
@@ -330,12 +337,11 @@ async def _close(stream: AsyncIterator[ModelEvent]) -> None:
 
 async def offload(work: Callable[..., T], *args: Any) -> T:
     """Do slow synchronous ``work`` in a thread; while the interpreter ends, when no thread takes more, do it here."""
-    context = contextvars.copy_context()
-    try:
-        future = asyncio.get_running_loop().run_in_executor(None, partial(context.run, work, *args))
-    except RuntimeError:
-        return work(*args)
-    return await future
+    job = partial(contextvars.copy_context().run, work, *args)
+    future: asyncio.Future[T] | None = None
+    with suppress(RuntimeError):
+        future = asyncio.get_running_loop().run_in_executor(None, job)
+    return job() if future is None else await future
 
 
 async def unbroken(work: Awaitable[T]) -> tuple[T, bool]:

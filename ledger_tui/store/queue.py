@@ -1,18 +1,19 @@
 """Rows of the queue: taken by one worker at a time, put back, found again, ended.
 
-What a queued call needs is in ``executions.request``: ``{"call": {...}, "span": {...}}``. Without ``call`` it cannot be
-sent by another process than the one that planned it; once it ended only ``span``, its place in a trace, is left.
-A queued row's ``claimed_by`` is the worker that it waits for, NULL for any.
+What a queued call needs is in ``executions.request``: ``{"call": {...}, "span": {...}, ...}``, its keys sorted. Without
+``call`` no other process than the one that planned it can send it; once it ended only ``span`` is left, its place in a
+trace. A queued row's ``claimed_by`` is the worker that it waits for, NULL for any.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.errors import KeyTaken
+from ledger_tui.store import traces
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -135,6 +136,19 @@ def set_columns(lean: Lean, execution_id: str, values: Mapping[str, Any]) -> boo
     return lean.execute(sql, {**values, "row_id": execution_id}) == 1
 
 
+def request_of(lean: Lean, execution_id: str) -> dict[str, Any]:
+    """What a row keeps of its call, decoded."""
+    row = lean.one("SELECT request FROM executions WHERE id = :id", {"id": execution_id})
+    found: dict[str, Any] = json.loads(row[0]) if row is not None and row[0] else {}
+    return found
+
+
+def tell_span(lean: Lean, span_key: int, attributes: str) -> None:
+    """Give an open span other attributes (JSON)."""
+    sql = "UPDATE span_payloads SET attributes = :attributes WHERE span_key = :key"
+    lean.execute(sql, {"attributes": attributes, "key": span_key})
+
+
 def keep_place(lean: Lean, execution_id: str) -> None:
     """Forget what a call needed; where its span is stays."""
     row = lean.one("SELECT request FROM executions WHERE id = :id", {"id": execution_id})
@@ -201,34 +215,32 @@ _STANDING = """
 SELECT e.id, e.status, e.mode, e.provider, e.model, e.served_model, e.response, e.tool_calls, e.finish_reason,
        e.input_tokens, e.cache_read_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.latency_us,
        e.first_token_us, e.cost_nusd, e.receipt, e.error_type, e.error, e.attempts, e.claimed_by, e.request, p.name,
-       n.number
-FROM executions e LEFT JOIN prompts p ON p.id = e.prompt_id LEFT JOIN version_numbers n ON n.version_id = e.version_id
+       n.number, u.included
+FROM executions e LEFT JOIN usages u ON u.id = e.usage_id LEFT JOIN prompts p ON p.id = e.prompt_id
+LEFT JOIN version_numbers n ON n.version_id = e.version_id
 WHERE e.id = :id
 """
-STANDING_FIELDS = (
+Standing = dict[str, Any]
+"""How a call stands: the fields below, ``trace_id`` and ``span_id``; ``included`` are ids, names and numbers."""
+_STANDING_FIELDS = (
     "execution_id", "status", "mode", "provider", "model", "served_model", "response", "tool_calls", "finish_reason",
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "latency_us",
     "first_token_us", "cost_nusd", "receipt", "error_type", "error", "attempts", "claimed_by", "request", "prompt",
-    "version",
+    "version", "included",
 )  # fmt: skip
 
 
-def standing(lean: Lean, execution_id: str) -> dict[str, Any] | None:
+def standing(lean: Lean, execution_id: str) -> Standing | None:
     """How a call stands, by name, with its ``trace_id`` and ``span_id`` ('' when it has no span); None when unknown."""
     row = lean.one(_STANDING, {"id": execution_id})
     if row is None:
         return None
-    found = dict(zip(STANDING_FIELDS, row, strict=True))
+    found = dict(zip(_STANDING_FIELDS, row, strict=True))
     place = place_in(found["request"]) or _span_place(lean, found["model"], execution_id)
+    ids = json.loads(found["included"] or "[]")
+    names = traces.prompt_names(lean, ids) if ids else {}
+    found["included"] = [(one, *names[one]) for one in ids if one in names]
     return {**found, "trace_id": place.get("trace_id", ""), "span_id": place.get("span_id", "")}
-
-
-def state(lean: Lean, execution_id: str) -> tuple[str, str | None] | None:
-    """Status and worker of a call."""
-    row: Sequence[Any] | None = lean.one(
-        "SELECT status, claimed_by FROM executions WHERE id = :id", {"id": execution_id}
-    )
-    return None if row is None else (row[0], row[1])
 
 
 def _span_place(lean: Lean, model: str, execution_id: str) -> dict[str, Any]:
