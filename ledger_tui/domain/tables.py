@@ -535,3 +535,14 @@ class SpoolMark(SQLModel, table=True):
     """Whose data folder holds the file."""
     done_bytes: int = Field(sa_column=_big(nullable=False))
     updated_us: int = Field(sa_column=_big(nullable=False))
+
+
+class OpenSpan(SQLModel, table=True):
+    """A running span that a program recorded, and the process that will end it; the row goes with the end."""
+
+    __tablename__ = "open_spans"
+    span_key: int = Field(
+        sa_column=Column(BigKey, ForeignKey("spans.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    )
+    owner: str
+    """``device:pid:birth``; with a fourth part where another process brought it in and will end it if nothing else does."""

@@ -12,7 +12,7 @@ from ledger_tui.domain.calls import ChatMessage, ModelName
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.values import SpanRecord
 from ledger_tui.services.run_values import RunRequest, RunResult
-from ledger_tui.store import queue, telemetry
+from ledger_tui.store import day_sums, queue, telemetry
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
@@ -63,6 +63,7 @@ def begin_call(lean: Lean, plan: RunPlan, columns: Mapping[str, Any]) -> str | N
     prompt_id = named if named and telemetry.is_prompt(lean, named) else None
     queue.refuse_taken_key(lean, request.idempotency_key, prompt_id)
     telemetry.insert(lean, "usages", _usage(plan, prompt_id))
+    day_sums.add_uses(lean, [plan.usage_id])
     telemetry.insert(lean, "executions", {**_execution(plan, prompt_id), **columns})
     return prompt_id
 

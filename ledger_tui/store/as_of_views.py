@@ -14,11 +14,11 @@ from ledger_tui.domain import clock
 from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns
 
 CHANGED, LATE, TOUCHED, TRACES = "as_of_changed", "as_of_late", "as_of_touched", "as_of_traces"
-SUMS = ("daily_costs", "daily_parties", "daily_latencies")
+SUMS = ("daily_costs", "daily_parties", "daily_latencies", "daily_uses")
 """Sums of days; ``as_of_<name>`` holds what is to be added to get those of the moment."""
 _OPEN = "s.status NOT IN ('succeeded', 'failed', 'canceled')"
 _FAILED, _CANCELED = "s.status = 'failed'", "s.status = 'canceled'"
-COUNTED = {"daily_latencies": ("calls",)}
+COUNTED = {"daily_uses": ("uses",)}
 _END_OF_SPAN = (
     "duration_us", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "first_token_us", "error_type",
@@ -188,18 +188,24 @@ def _executions(moment: Moment) -> str:
 
 def _days(moment: Moment, name: str) -> str:
     names = columns(name)
+    days = (
+        f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day <= '{moment.day}' "
+        f"UNION ALL SELECT {', '.join(names)} FROM as_of_{name}"
+    )
+    if name == "daily_latencies":
+        # Packed counts are added up by their reader.
+        return days
     counted = COUNTED.get(name) or tuple(one for one in names if one in _CALL_SUMS)
     keys = [one for one in names if one not in counted]
     sums = [f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in counted]
     return (
-        f"SELECT {', '.join([*keys, *sums])} FROM ("
-        f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day <= '{moment.day}' "
-        f"UNION ALL SELECT {', '.join(names)} FROM as_of_{name}) AS days GROUP BY {', '.join(keys)} HAVING SUM(calls) <> 0"
+        f"SELECT {', '.join([*keys, *sums])} FROM ({days}) AS days "
+        f"GROUP BY {', '.join(keys)} HAVING SUM({counted[0]}) <> 0"
     )
 
 
 _CALL_SUMS = frozenset(
-    ("calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    ("calls", "errors", "canceled", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
      "cost_nusd", "unpriced", "duration_us")
 )  # fmt: skip
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import clock, ids
+from ledger_tui.domain import ids
 from ledger_tui.domain.values import FLAG_DUPLICATE, STATUSES, TERMINAL, SpanRecord, TokenUsage
 from ledger_tui.errors import InputError
+from ledger_tui.store import day_sums
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -134,7 +135,7 @@ def _insert_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
     keys = _new_keys(lean, len(spans))
     lean.executemany(_INSERT_SPAN, [_span_row(k, trace_keys[s.trace_id], s) for k, s in zip(keys, spans, strict=True)])
     lean.executemany(_INSERT_PAYLOAD, [_payload_row(k, s) for k, s in zip(keys, spans, strict=True)])
-    add_to_days(lean, spans)
+    day_sums.add(lean, spans)
     return keys
 
 
@@ -229,15 +230,18 @@ def _attributes(span: SpanRecord) -> str | None:
 def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     """End a running span with what its record says; False when it had ended already.
 
-    Its start, and the texts and attributes that the record leaves out, stay as they were.
+    Its start, environment, session and user, and the texts and attributes that the record leaves out, stay as they were.
     """
     outcome = {**_outcome(span), "flags": span.flags}
     changes = ", ".join(f"{name} = :{name}" for name in outcome)
-    sql = f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running' RETURNING started_us"
+    sql = (
+        f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running' "
+        "RETURNING started_us, environment, session_id, user_identifier"
+    )
     row = lean.one(sql, {**outcome, "key": key})
     if row is None:
         return False
-    span = replace(span, started_us=int(row[0]))
+    span = replace(span, started_us=int(row[0]), environment=row[1], session_id=row[2], user_identifier=row[3])
     texts = {name: text for name in ("input", "output", "error") if (text := getattr(span, name)) is not None}
     if attributes := _attributes(span):
         texts["attributes"] = attributes
@@ -245,7 +249,7 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
         changes = ", ".join(f"{name} = :{name}" for name in texts)
         lean.execute(f"UPDATE span_payloads SET {changes} WHERE span_key = :key", {**texts, "key": key})
     _add_to_traces(lean, [span], ending=True)
-    add_to_days(lean, [span])
+    day_sums.add(lean, [span])
     return True
 
 
@@ -319,37 +323,3 @@ def _trace_row(trace_id: str, spans: Sequence[SpanRecord], ending: bool) -> dict
         "user_identifier": next((span.user_identifier for span in spans if span.user_identifier), None),
         **sums,
     }
-
-
-_DAY_KEYS = ("day", "provider", "model", "prompt_id", "version_id", "environment")
-_DAY_SUMS = (
-    "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nusd", "unpriced", "duration_us",
-)  # fmt: skip
-_UPSERT_DAY = f"""
-INSERT INTO daily_costs ({", ".join(_DAY_KEYS + _DAY_SUMS)})
-VALUES ({", ".join(":" + name for name in _DAY_KEYS + _DAY_SUMS)})
-ON CONFLICT ({", ".join(_DAY_KEYS)}) DO UPDATE SET
-  {", ".join(f"{name} = daily_costs.{name} + excluded.{name}" for name in _DAY_SUMS)}
-"""
-
-
-def add_to_days(lean: Lean, spans: Iterable[SpanRecord]) -> None:
-    """Add the finished model calls among ``spans`` to the sums of their UTC days."""
-    sums: dict[tuple[str, ...], dict[str, int]] = {}
-    for span in spans:
-        if span.model is None or span.status not in TERMINAL:
-            continue
-        day = clock.from_us(span.started_us).date().isoformat()
-        key = (day, span.provider or "", span.model, span.prompt_id or "", span.version_id or "", span.environment)
-        row = sums.setdefault(key, dict.fromkeys(_DAY_SUMS, 0))
-        row["calls"] += 1
-        row["errors"] += span.status == "failed"
-        for name, count in _tokens(span.tokens).items():
-            row[name] += count or 0
-        row["cost_nusd"] += span.cost_nusd or 0
-        row["unpriced"] += span.unpriced
-        row["duration_us"] += span.duration_us or 0
-    if sums:
-        rows = [{**dict(zip(_DAY_KEYS, key, strict=True)), **row} for key, row in sorted(sums.items())]
-        lean.executemany(_UPSERT_DAY, rows)

@@ -15,8 +15,8 @@ LONG = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BIG = sa.BigInteger()
 BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SUMS = (
-    "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nusd", "unpriced", "duration_us",
+    "calls", "errors", "canceled", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens", "cost_nusd", "unpriced", "duration_us",
 )  # fmt: skip
 KEYS = ("day", "provider", "model", "prompt_id", "version_id", "environment")
 
@@ -28,9 +28,11 @@ def upgrade() -> None:
     _spans()
     _days()
     _latencies()
+    _uses()
     _late_prices()
     _alerts()
     _unregistered_prompts()
+    _open_spans()
 
 
 def _executions() -> None:
@@ -78,7 +80,7 @@ def _days() -> None:
     op.drop_table("daily_costs")
     _sums_table("daily_costs", *KEYS)
     _sums_table("pruned_costs", *KEYS)
-    _sums_table("daily_parties", "day", "kind", "party")
+    _sums_table("daily_parties", "kind", "day", "party")
     keys = "provider, model, prompt_id, version_id, environment"
     op.execute(
         f"INSERT INTO daily_costs (day, {keys}, {', '.join(SUMS)}) "
@@ -100,15 +102,16 @@ def _counted() -> str:
     texts = {
         "calls": "COUNT(*)",
         "errors": "SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END)",
+        "canceled": "SUM(CASE WHEN status = 'canceled' THEN 1 ELSE 0 END)",
         "unpriced": "SUM(CASE WHEN unpriced THEN 1 ELSE 0 END)",
     }
     return ", ".join(texts.get(name, f"COALESCE(SUM({name}), 0)") for name in SUMS)
 
 
-def _day() -> str:
+def _day(moment: str = "started_us") -> str:
     if op.get_bind().dialect.name == "sqlite":
-        return "date(started_us / 1000000, 'unixepoch')"
-    return "to_char(to_timestamp(started_us / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+        return f"date({moment} / 1000000, 'unixepoch')"
+    return f"to_char(to_timestamp({moment} / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
 
 
 def _sums_table(name: str, *keys: str) -> None:
@@ -117,6 +120,7 @@ def _sums_table(name: str, *keys: str) -> None:
         *(sa.Column(key, SHORT, nullable=False) for key in keys),
         *(sa.Column(column, BIG, nullable=False) for column in SUMS),
         sa.PrimaryKeyConstraint(*keys),
+        sqlite_with_rowid=False,
     )
 
 
@@ -132,12 +136,62 @@ def _latencies() -> None:
         "daily_latencies",
         sa.Column("day", SHORT, nullable=False),
         sa.Column("key_id", BIG_KEY, autoincrement=False, nullable=False),
-        sa.Column("measure", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("bucket", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("calls", BIG, nullable=False),
+        sa.Column("latency_lowest", sa.Integer(), nullable=True),
+        sa.Column("latency_counts", sa.LargeBinary(), nullable=True),
+        sa.Column("first_lowest", sa.Integer(), nullable=True),
+        sa.Column("first_counts", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["key_id"], ["call_keys.id"]),
-        sa.PrimaryKeyConstraint("day", "key_id", "measure", "bucket"),
+        sa.PrimaryKeyConstraint("day", "key_id"),
         sqlite_with_rowid=False,
+    )
+    _count_latencies()
+
+
+def _count_latencies() -> None:
+    """Count the calls that are there, by the same function as later ones."""
+    from ledger_tui.domain.percentiles import bucket_of, pack
+
+    keys = "COALESCE(provider, ''), model, COALESCE(prompt_id, ''), COALESCE(version_id, ''), environment"
+    connection = op.get_bind()
+    connection.execute(
+        sa.text(
+            f"INSERT INTO call_keys ({', '.join(KEYS[1:])}) SELECT DISTINCT {keys} FROM spans "
+            f"WHERE {_CALLS} AND status = 'succeeded'"
+        )
+    )
+    rows = connection.execute(sa.text(f"SELECT id, {', '.join(KEYS[1:])} FROM call_keys"))
+    key_ids = {tuple(row[1:]): row[0] for row in rows}
+    counts: dict[tuple[str, int], tuple[dict[int, int], dict[int, int]]] = {}
+    for day, lasted_us, first_us, *key in connection.execute(
+        sa.text(
+            f"SELECT {_day()}, duration_us, first_token_us, {keys} FROM spans WHERE {_CALLS} AND status = 'succeeded'"
+        )
+    ):
+        measures = counts.setdefault((day, key_ids[tuple(key)]), ({}, {}))
+        for buckets, measured_us in zip(measures, (lasted_us, first_us), strict=True):
+            if measured_us is not None:
+                bucket = bucket_of(measured_us)
+                buckets[bucket] = buckets.get(bucket, 0) + 1
+    insert = sa.text(
+        "INSERT INTO daily_latencies VALUES (:day, :key_id, :lowest, :counts, :first_lowest, :first_counts)"
+    )
+    for (day, key_id), (lasted, first) in counts.items():
+        packed = zip(("lowest", "counts", "first_lowest", "first_counts"), (*pack(lasted), *pack(first)), strict=True)
+        connection.execute(insert, {"day": day, "key_id": key_id, **dict(packed)})
+
+
+def _uses() -> None:
+    op.create_table(
+        "daily_uses",
+        *(sa.Column(name, SHORT, nullable=False) for name in ("day", "prompt_id", "version_id", "environment")),
+        sa.Column("uses", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("day", "prompt_id", "version_id", "environment"),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO daily_uses (day, prompt_id, version_id, environment, uses) "
+        f"SELECT {_day('created_us')}, COALESCE(prompt_id, ''), COALESCE(version_id, ''), environment, COUNT(*) "
+        "FROM usages GROUP BY 1, 2, 3, 4"
     )
 
 
@@ -181,6 +235,16 @@ def _unregistered_prompts() -> None:
         sa.PrimaryKeyConstraint("fingerprint"),
     )
     op.create_index("ix_unregistered_prompts_last", "unregistered_prompts", ["last_us"])
+
+
+def _open_spans() -> None:
+    op.create_table(
+        "open_spans",
+        sa.Column("span_key", BIG_KEY, autoincrement=False, nullable=False),
+        sa.Column("owner", SHORT, nullable=False),
+        sa.ForeignKeyConstraint(["span_key"], ["spans.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("span_key"),
+    )
 
 
 def _partial_index(name: str, table: str, columns: list[str], condition: str) -> None:
