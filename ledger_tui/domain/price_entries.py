@@ -115,8 +115,9 @@ class OwnPrices:
     """Own entries by model, for the one that holds at a moment."""
 
     def __init__(self, rows: Iterable[PriceEntryRow] = ()) -> None:
+        self.rows = sorted(rows, key=lambda row: (row.spec.from_us, row.rid))
         self._by_model: dict[tuple[str, str], list[PriceEntryRow]] = {}
-        for row in sorted(rows, key=lambda row: (row.spec.from_us, row.rid)):
+        for row in self.rows:
             self._by_model.setdefault((row.spec.provider, row.spec.model), []).append(row)
         self._starts = {key: [row.spec.from_us for row in rows] for key, rows in self._by_model.items()}
         self._cards: dict[str, RateCard] = {}

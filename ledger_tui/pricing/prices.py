@@ -26,6 +26,8 @@ class PriceList:
         """books: where to look; in both, an own price wins."""
         self.own = own
         self._books: Books = books
+        self._same: dict[RateCard, RateCard] = {}
+        """One object for equal cards, so that whoever keeps cards can go by the object."""
         self._days: dict[tuple[str, str, str | None, int], RateCard | Literal["changes"] | None] = {}
 
     def card(self, provider: str, model: str, at_us: int, address: str | None = None) -> RateCard | None:
@@ -63,7 +65,7 @@ class PriceList:
         card = None if self._books == "library" else self.own.card(provider, model, at_us)
         if card is None and self._books != "own":
             card = book.library_card(provider, model, at_us, base_url=address)
-        return card
+        return None if card is None else self._same.setdefault(card, card)
 
     def _changes(self, provider: str, model: str, at_us: int, address: str | None) -> bool:
         """Whether the price changes within the UTC day of ``at_us``."""
