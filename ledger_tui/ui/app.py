@@ -172,13 +172,16 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
 
     # Going somewhere with a subject
 
-    def action_place(self, mode: str) -> None:
-        """Go to a place."""
-        self.switch_mode(mode)
+    async def action_place(self, mode: str) -> None:
+        """Go to a place; from a page of this place, go back to it."""
+        if mode == self.current_mode:
+            await self.close_pages()
+        else:
+            await self.switch_mode(mode)
 
     @on(TopLine.Chosen)
-    def _chosen(self, event: TopLine.Chosen) -> None:
-        self.switch_mode(event.place)
+    async def _chosen(self, event: TopLine.Chosen) -> None:
+        await self.action_place(event.place)
 
     def open_prompt(self, name: str, version_id: str | None = None) -> None:
         """Show a prompt, at a version when given, in Prompts."""
@@ -196,8 +199,13 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         """Show the traces that fit a filter, in Traces."""
         self.call_later(self._visit, "traces", "filter_by", filter_text)
 
+    def open_drift(self) -> None:
+        """Show where code, git, registry and runs differ, on Prompts."""
+        self.call_later(self._visit, "prompts", "action_drift")
+
     async def _visit(self, mode: str, method: str, *arguments: Any) -> None:
         await self.switch_mode(mode)
+        await self.close_pages()
         getattr(self._screen_stacks[mode][0], method)(*arguments)
 
     def registry_changed(self) -> None:

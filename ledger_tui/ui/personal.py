@@ -43,15 +43,19 @@ class PersonalApp(App[None], inherit_bindings=False):
         """Renew what the top line says."""
 
     def places(self) -> list[Screen[Any]]:
-        """The places that were visited so far."""
-        return [stack[0] for mode, stack in self._screen_stacks.items() if stack and mode in self.MODES]
+        """The places that were visited so far, and the pages that are open on them."""
+        stacks = [stack for mode, stack in self._screen_stacks.items() if mode in self.MODES]
+        return [screen for stack in stacks for screen in stack if isinstance(screen, Place)]
 
     @property
     def place(self) -> Place:
-        """The place below whatever dialogs are open."""
-        screen = self.screen_stack[0]
-        assert isinstance(screen, Place)
-        return screen
+        """The place, or the page of a place, below whatever dialogs are open."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, Place))
+
+    async def close_pages(self) -> None:
+        """Leave the pages that are open on the place that is shown, unless a dialog is open."""
+        while len(self.screen_stack) > 1 and isinstance(self.screen, Place):
+            await self.pop_screen()
 
     def _take_themes(self) -> None:
         themes, self.theme_mistakes = load_themes(self.ledger.paths)

@@ -31,6 +31,7 @@ def warm_up(places_ready: Callable[[], None]) -> None:
     """Import what will be needed soon; meant for a thread of its own that starts after the first frame."""
     for mode, _ in PLACES:
         import_module(f"ledger_tui.ui.places.{mode}.{mode}")
+    import_module("ledger_tui.ui.places.prompts.drift")
     import_module("ledger_tui.ui.dialogs.palette")
     import_module("ledger_tui.ui.help")
     places_ready()

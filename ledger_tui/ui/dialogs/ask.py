@@ -131,24 +131,24 @@ class Choose(Dialog[Any]):
 
 
 class Confirm(Dialog[bool]):
-    """Asks before something that cannot be undone; only the named button or ``y`` says yes."""
+    """Asks before something that matters; only the named button or ``y`` says yes."""
 
     BINDINGS = [
         Binding("y", "yes", "Yes", show=False, id="confirm.yes", tooltip="Do it"),
         Binding("n", "cancel", "No", show=False, id="confirm.no", tooltip="Leave it"),
     ]
 
-    def __init__(self, title: str, text: str, ok: str = "Delete") -> None:
-        """``text`` says what will be gone, ``ok`` names the deed."""
+    def __init__(self, title: str, text: str, ok: str = "Delete", *, danger: bool = True) -> None:
+        """``text`` says what will be gone, ``ok`` names the deed; without ``danger`` the deed can be undone."""
         super().__init__(title, "y yes · esc no")
-        self._text, self._ok = text, ok
+        self._text, self._ok, self._danger = text, ok, danger
 
     def compose_dialog(self) -> Iterable[Widget]:
         """What will happen, and two buttons; the harmless one has focus."""
         yield Static(content(self._text), classes="dialog-text")
         with Horizontal(classes="dialog-buttons"):
             yield Button("Cancel", id="cancel", compact=True)
-            yield Button(self._ok, id="ok", variant="error", compact=True)
+            yield Button(self._ok, id="ok", variant="error" if self._danger else "primary", compact=True)
 
     def action_yes(self) -> None:
         """Say yes."""

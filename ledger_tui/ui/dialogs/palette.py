@@ -178,6 +178,8 @@ def place_entries(app: LedgerApp) -> Iterable[Entry]:
     """Entries of the shell itself."""
     yield Entry.of("Everywhere", "Help for what has focus", "f1", app.action_help)
     yield Entry.of("Everywhere", "Choose a theme, with a live preview", "", app.action_themes)
+    if app.current_mode != "prompts":
+        yield Entry.of("Prompts", "Drift: where code, git and ledger differ", "", app.open_drift)
 
 
 def theme_entries(app: LedgerApp) -> Iterable[Entry]:

@@ -58,7 +58,7 @@ class RowTable(DataTable[Text]):
     def on_click(self, event: events.Click) -> None:
         """The column does not matter for a row: the table chooses when the cursor is on the clicked cell already."""
         row, column = event.style.meta.get("row", -1), event.style.meta.get("column", -1)
-        if row >= 0 and column >= 0 and (self.one_click or row == self.cursor_row):
+        if self.cursor_type == "row" and row >= 0 and column >= 0 and (self.one_click or row == self.cursor_row):
             self.cursor_coordinate = Coordinate(row, column)
 
     def _cell(self, title: str, cell: Cell) -> Text:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 
+from ledger_tui.domain.drift import Matrix, drift_words
 from ledger_tui.domain.values import JournalRow, PromptRow
+from ledger_tui.ui.places.prompts.drift_watch import DriftWatch
 from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
 from ledger_tui.ui.places.prompts.last import keep_last_prompt, last_prompt
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
@@ -37,6 +39,9 @@ class OpenWork(VersionWork):
         """All prompts, the archived ones too."""
         self._drafts: Sequence[str] = ()
         self._archived_shown = False
+        self.drift = DriftWatch(self)
+        """What is known of the drift of code prompts."""
+        self.drift.heard.append(self._show_drift)
         self._asked = ""
         """The name that somebody asked to open and that is being read."""
 
@@ -50,6 +55,8 @@ class OpenWork(VersionWork):
 
         def read(result: tuple[list[PromptRow], list[str]]) -> None:
             self.show_list(result)
+            if any(row.mode == "tracking" for row in self.prompts):
+                self.drift.start()
             if self.subject is None and not self._asked and self.query_one(PromptTree).rows:
                 self.load(partial(last_prompt, self.ledger.paths), self._look_first, group="subject")
 
@@ -102,10 +109,32 @@ class OpenWork(VersionWork):
     def registry_changed(self) -> None:
         """Prompts, versions or labels changed somewhere: read again; the text in the editor stays when it is unsaved."""
         self.read_list()
+        self.drift.look_again()
         subject = self.subject
         if subject is not None and not subject.waiting:
             follow = subject.base is None or subject.base_is_active
             self.reopen(None if follow or self.dirty or subject.base is None else subject.base.id)
+
+    def _show_drift(self, matrix: Matrix | None) -> None:
+        """Mark the code prompts that differ, and say of the open one where."""
+        if not self.is_attached:
+            return
+        rows = matrix.drifted if matrix is not None else ()
+        self.query_one(PromptTree).show_drift(row.name for row in rows if row.mode == "tracking")
+        self._say_drift()
+
+    def _say_drift(self) -> None:
+        row = self.drift.row(self.subject.name) if self.subject is not None else None
+        for versions in self.query(Versions):
+            if versions.query("#drift"):
+                versions.show_drift(drift_words(row) if row is not None and row.mode == "tracking" else "")
+
+    def action_drift(self) -> None:
+        """Show where code, git, registry and runs differ."""
+        from ledger_tui.ui.places.prompts.drift import DriftPage
+
+        self.flush()
+        self.app.push_screen(DriftPage(self.drift))
 
     # The open prompt
 
@@ -178,6 +207,7 @@ class OpenWork(VersionWork):
             self.examine()
         editor.read_only = subject.waiting
         self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
+        self._say_drift()
         tree = self.query_one(PromptTree)
         (tree.point_at if focus else tree.mark_open)(subject.name)
         self.load(partial(self.ledger.registry.history, subject.name), self._show_history, group="history")

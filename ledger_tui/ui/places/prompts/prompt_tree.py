@@ -51,6 +51,8 @@ Prompts stand in folders: `support/answer` is `answer` in the folder `support`. 
 active, `*` marks a draft that is not saved. Where there is little room, `P` is the label production, `S` staging and
 `+` any other. The prompt under the cursor is shown beside the tree.
 
+`≠` marks a prompt of your code whose text differs somewhere between code, git, ledger and runs; `w` shows where.
+
 `enter` goes into a prompt or folds a folder, `n` writes a new one, `d` makes a copy of this one. `/` finds prompts by
 name, label, model and tag, and by their text (`≡`); `esc` takes the filter away. `A` archives a prompt or brings it
 back, `a` lists the archived ones too.
@@ -108,6 +110,7 @@ back, `a` lists the archived ones too.
         super().__init__(id=id)
         self._prompts: Sequence[PromptRow] = ()
         self._drafts: Collection[str] = ()
+        self._drifting: frozenset[str] = frozenset()
         self._filter = ""
         self._hits: frozenset[str] = frozenset()
         self._folded: set[str] = set()
@@ -136,6 +139,13 @@ back, `a` lists the archived ones too.
         """Show these prompts; drafts of prompts that were never saved get a line too."""
         self._prompts, self._drafts = prompts, frozenset(drafts)
         self._rebuild()
+
+    def show_drift(self, names: Iterable[str]) -> None:
+        """Mark these prompts: their code and the ledger differ."""
+        drifting = frozenset(names)
+        if drifting != self._drifting:
+            self._drifting = drifting
+            self.refresh()
 
     def filter_by(self, text: str) -> None:
         """Leave only prompts that hold every word in name, label, model, tag or description."""
@@ -231,7 +241,9 @@ back, `a` lists the archived ones too.
         version = "new" if prompt is None else f"v{prompt.active_number}" if prompt.active_number else "v—"
         version = "arch" if prompt is not None and prompt.archived else version
         right = [("*" if row.draft else " ", "draft"), (f"{version:>4} ", "muted")]
-        room = width - cell_len(left) - 6
+        if self._drifting:
+            right = [("≠" if row.path in self._drifting else " ", "draft"), *right]
+        room = width - cell_len(left) - 7
         if ROOM_FOR_MARKS <= width < ROOM_FOR_LABELS:
             right = [(_marks(prompt), "label"), *right]
         elif prompt is not None and width >= ROOM_FOR_LABELS:

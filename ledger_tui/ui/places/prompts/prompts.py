@@ -53,6 +53,9 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             "d", "duplicate", "Copy as", show=False, id="prompts.duplicate", tooltip="Copy this prompt to a new name"
         ),
         Binding(
+            "w", "drift", "Drift", show=False, id="prompts.drift", tooltip="Drift: where code, git and ledger differ"
+        ),
+        Binding(
             "A", "archive", "Archive", show=False, id="prompts.archive", tooltip="Archive this prompt, or bring it back"
         ),
         Binding(
@@ -105,6 +108,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         """The workstation ends, by a key or a signal: keep what is not kept yet."""
         self.flush()
 
+    def settings_changed(self) -> None:
+        """The folder of the code may be another one."""
+        self.drift.look_again()
+
     def on_screen_suspend(self) -> None:
         """Another place or a dialog is shown: keep the draft."""
         self.flush()
@@ -156,6 +163,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     @on(Versions.CompareWanted)
     def _compare_wanted(self, event: Versions.CompareWanted) -> None:
         self.compare(event.old, event.new)
+
+    @on(Versions.DriftWanted)
+    def _drift_wanted(self) -> None:
+        self.action_drift()
 
     @on(Button.Pressed, "#editor > .toolbar Button, #welcome Button")
     async def _tool(self, event: Button.Pressed) -> None:

@@ -83,6 +83,8 @@ class Versions(Vertical):
         &.-history .toolbar { display: none; }
         &.-history #marked { display: none; }
         #marked { height: auto; color: $text-muted; }
+        #drift { height: auto; max-height: 4; color: $warning; display: none; }
+        #drift.-any { display: block; }
     }
     """
 
@@ -100,6 +102,10 @@ class Versions(Vertical):
         old: VersionRow
         new: VersionRow
 
+    @dataclass
+    class DriftWanted(Message):
+        """A person wants to see where the prompt's code and the ledger differ."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._versions: Sequence[VersionRow] = ()
@@ -109,6 +115,7 @@ class Versions(Vertical):
     def compose(self) -> ComposeResult:
         """Tabs, the two lists, buttons."""
         yield TabLine("Versions", "History", id="versions-tabs")
+        yield Static("", id="drift", markup=False)
         yield VersionList(id="version-list", compact=True)
         yield OptionList(id="history", compact=True)
         yield Static("", id="marked", markup=False)
@@ -138,6 +145,17 @@ class Versions(Vertical):
         keep = same and before is not None and len(versions) == count
         rows.highlighted = (before if keep else at) if versions else None
         self._tell_marked()
+
+    def show_drift(self, words: str) -> None:
+        """Say in words where code and ledger differ, empty when they do not."""
+        shown = self.query_one("#drift", Static)
+        shown.update(line(f"≠ {words} (w shows)", 300) if words else "")
+        shown.set_class(bool(words), "-any")
+
+    @on(events.Click, "#drift")
+    def _drift_clicked(self, event: events.Click) -> None:
+        event.stop()
+        self.post_message(self.DriftWanted())
 
     def show_history(self, rows: Sequence[JournalRow]) -> None:
         """Show the facts, newest first."""
