@@ -155,11 +155,15 @@ class Recording:
             made.spooler.flush(READ_S)
 
     def _adopt(self) -> None:
-        """Take over what ended programs left: at once when it is little, else in the background."""
+        """Take over what ended programs left: at once when it is little, else in the background; end what they began."""
         from ledger_tui.store import spool
 
         if spool.has_orphan(spool.folder_of(self.database.path, self.database.label, self.paths)):
             self._recorder.spooler.adopt(ADOPT_S)
+        else:
+            from ledger_tui.services.abandoned import end_abandoned
+
+            end_abandoned(self.database, self.device())
 
     def _stop_recording(self) -> None:
         if self._made_recorder is not None:

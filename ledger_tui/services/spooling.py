@@ -85,6 +85,7 @@ class Spooler:
         self._seen = 0
         self._waits = 0
         self._swept = False
+        self._took_over = False
 
     @cached_property
     def _drain(self) -> Drain:
@@ -264,7 +265,13 @@ class Spooler:
             if with_orphans:
                 self._look_for_orphans()
             files = [*self._adopted, *self._writer.files] if with_orphans else self._writer.files
-        return all(self._move_all(file, until) for file in files)
+        moved = all(self._move_all(file, until) for file in files)
+        if moved and self._took_over and not self._adopted:
+            from ledger_tui.services.abandoned import end_abandoned
+
+            self._took_over = False
+            end_abandoned(self._database, self._device, has_all=True)
+        return moved
 
     def _move_all(self, file: SpoolFile, until: float) -> bool:
         final, upto = file.final, file.end
@@ -309,6 +316,7 @@ class Spooler:
                 self._drain.begin(file)
             self._drain.counts.adopted += len(found)
             self._adopted += found
+            self._took_over = True
         if self._prepared and not self._swept:
             self._swept = True
             self._drain.sweep(lambda: spool.names(self.folder))

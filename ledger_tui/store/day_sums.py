@@ -36,8 +36,8 @@ def upsert(table: str, keys: Sequence[str], sums: Sequence[str]) -> str:
     """The statement that adds a row's sums to those under its keys; a sum past what the database can hold stays there."""
     names = [*keys, *sums]
     added = ", ".join(
-        f"{name} = CASE WHEN {table}.{name} > {MAX_SUM} - excluded.{name} THEN {MAX_SUM} "
-        f"ELSE {table}.{name} + excluded.{name} END"
+        f"{name} = CASE WHEN excluded.{name} < 0 THEN {table}.{name} + excluded.{name} "
+        f"WHEN {table}.{name} > {MAX_SUM} - excluded.{name} THEN {MAX_SUM} ELSE {table}.{name} + excluded.{name} END"
         for name in sums
     )
     return (

@@ -12,17 +12,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain import ids
-from ledger_tui.domain.values import FLAG_DUPLICATE, STATUSES, TERMINAL, SpanRecord, TokenUsage
+from ledger_tui.domain.span_words import (
+    FIRST_US,
+    FLAG_DUPLICATE,
+    LAST_US,
+    MAX_COST_NUSD,
+    MAX_ID,
+    MAX_TOKENS,
+    STATUSES,
+    TERMINAL,
+)
+from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.errors import InputError
-from ledger_tui.store import day_sums
+from ledger_tui.store import day_sums, open_spans
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
-MAX_TOKENS = 10**12
-MAX_COST_NUSD = 10**15
-MAX_ID = 128
-_FIRST_US, _LAST_US = 0, 253_402_300_799_000_000
 _CHUNK = 400
 
 
@@ -61,7 +67,7 @@ def check_span(span: SpanRecord) -> SpanRecord:
         if text is not None and (not text or len(text) > MAX_ID or "\x00" in text):
             raise InputError(f"a {what} is any text of 1 to {MAX_ID} characters without NUL")
     end = span.started_us + (span.duration_us or 0)
-    if not (_FIRST_US <= span.started_us <= _LAST_US and _FIRST_US <= end <= _LAST_US):
+    if not (FIRST_US <= span.started_us <= LAST_US and FIRST_US <= end <= LAST_US):
         raise InputError(f"the start {span.started_us} is no time in microseconds since 1970")
     if span.duration_us is not None and span.duration_us < 0:
         raise InputError("a span cannot end before it starts")
@@ -76,11 +82,12 @@ def check_span(span: SpanRecord) -> SpanRecord:
     return span
 
 
-def write_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
+def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = None) -> list[int]:
     """Write spans in order and return their keys.
 
-    A span whose id is known and still running is ended by its new record; one whose id is known and ended is kept
-    beside it and flagged as a duplicate.
+    A span whose id is known and still running is ended by its new record, also one that was given up as interrupted
+    meanwhile; one whose id is known and ended is kept beside it and flagged as a duplicate. owner: the process that will
+    end those that run (``open_spans``), None when somebody else sees to it.
     """
     known = _known(lean, spans)
     fresh: list[SpanRecord] = []
@@ -89,7 +96,7 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
     for span in spans:
         place = (span.trace_id, span.span_id)
         key, status = known.get(place, (0, ""))
-        if key and status == "running":
+        if key and (status == "running" or (status == open_spans.INTERRUPTED and _reopened(lean, key, span))):
             end_span(lean, key, span)
             known[place] = (key, span.status)
             written.append(key)
@@ -103,8 +110,21 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
             fresh.append(replace(span, flags=span.flags | FLAG_DUPLICATE) if is_twin else span)
         written.append(None)
     new_keys = _insert_spans(lean, fresh)
+    if owner is not None:
+        open_spans.note(lean, [k for k, s in zip(new_keys, fresh, strict=True) if s.status == "running"], owner)
     places = zip(written, spans, strict=True)
     return [new_keys[in_batch[s.trace_id, s.span_id]] if key is None else key for key, s in places]
+
+
+def _reopened(lean: Lean, key: int, span: SpanRecord) -> bool:
+    """Take back that a span was given up, when ``span`` is its real end."""
+    counted = open_spans.reopen(lean, key) if span.status in TERMINAL else None
+    if counted is not None:
+        day_sums.add(lean, [], gone=[counted])
+    return counted is not None
+
+
+_STATE = f"CASE WHEN error_type = '{open_spans.INTERRUPTED}' AND status = 'failed' THEN error_type ELSE status END"
 
 
 def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tuple[int, str]]:
@@ -120,7 +140,7 @@ def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tup
             chunk = span_ids[start : start + _CHUNK]
             names = {f"s{n}": span_id for n, span_id in enumerate(chunk)}
             sql = (
-                "SELECT span_id, id, status FROM spans WHERE trace_key = :trace_key AND span_id IN "
+                f"SELECT span_id, id, {_STATE} FROM spans WHERE trace_key = :trace_key AND span_id IN "
                 f"({', '.join(':' + name for name in names)}) ORDER BY id"
             )
             for span_id, key, status in lean.fetch(sql, {"trace_key": row[0], **names}):
@@ -248,6 +268,7 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     if texts:
         changes = ", ".join(f"{name} = :{name}" for name in texts)
         lean.execute(f"UPDATE span_payloads SET {changes} WHERE span_key = :key", {**texts, "key": key})
+    open_spans.forget(lean, key)
     _add_to_traces(lean, [span], ending=True)
     day_sums.add(lean, [span])
     return True
