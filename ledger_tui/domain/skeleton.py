@@ -21,6 +21,7 @@ HEAD_CHARACTERS, TAIL_CHARACTERS = 24 * 1024, 4 * 1024
 MAX_MIDDLE = 300
 """Tokens between a common beginning and end that are searched for common runs."""
 MIN_RUN_TOKENS, MIN_RUN_CHARACTERS = 5, 12
+"""What two middles have in common by more than chance; with a sign or a line end in it four tokens are enough."""
 ALIKE_CHARACTERS, ALIKE_WORDS = 20, 4
 ALIKE_SYSTEM_CHARACTERS = 60
 ALIKE_SHARE = 0.6
@@ -223,10 +224,15 @@ def _runs(one: Sequence[Token], other: Sequence[Token]) -> list[Token]:
         return found
     for run in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks():
         tokens = [token for token in one[run.a : run.a + run.size] if token is not None]
-        text = "".join(tokens)
-        if len(tokens) == run.size >= MIN_RUN_TOKENS and len(text.strip()) >= MIN_RUN_CHARACTERS:
+        if len(tokens) == run.size and _is_fixed("".join(tokens), run.size):
             found += [*tokens, None]
     return found
+
+
+def _is_fixed(text: str, tokens: int) -> bool:
+    if tokens >= MIN_RUN_TOKENS and len(text.strip()) >= MIN_RUN_CHARACTERS:
+        return True
+    return tokens >= MIN_RUN_TOKENS - 1 and re.search(r"[^\w\s]|\n", text) is not None
 
 
 def _as_parts(tokens: Sequence[Token]) -> tuple[Part, ...]:

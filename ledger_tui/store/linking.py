@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain import clock
 from ledger_tui.domain.values import ACTIVE, FLAG_LINKED, TERMINAL, SpanRecord, TokenUsage
-from ledger_tui.store import telemetry
+from ledger_tui.errors import NotFound
+from ledger_tui.store import day_sums
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -83,6 +83,14 @@ def version_heads(lean: Lean) -> list[VersionHead]:
     """The newest versions of all prompts, newest first."""
     sql = "SELECT id, prompt_id, created_us FROM prompt_versions ORDER BY created_us DESC, id DESC LIMIT :limit"
     return [VersionHead(*row) for row in lean.fetch(sql, {"limit": MAX_VERSIONS})]
+
+
+def version_head(lean: Lean, version_id: str) -> VersionHead:
+    """One version; raises NotFound."""
+    row = lean.one("SELECT id, prompt_id, created_us FROM prompt_versions WHERE id = :id", {"id": version_id})
+    if row is None:
+        raise NotFound("there is no such version", title="No such version")
+    return VersionHead(*row)
 
 
 def contents(lean: Lean, version_ids: Sequence[str]) -> dict[str, str]:
@@ -213,7 +221,7 @@ def newest_span(lean: Lean) -> int:
 _PAST = """
 SELECT s.id, p.input, p.attributes, s.started_us, s.status, s.duration_us, s.provider, s.model, s.environment,
        s.input_tokens, s.cache_read_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.cost_nusd,
-       s.unpriced, s.flags
+       s.unpriced, s.flags, s.session_id, s.user_identifier, s.first_token_us
 FROM spans s JOIN span_payloads p ON p.span_key = s.id
 WHERE s.id > :low AND s.id <= :high AND s.kind = 'llm' AND s.version_id IS NULL AND s.prompt_id IS NULL
   AND s.execution_id IS NULL AND p.input IS NOT NULL
@@ -227,58 +235,31 @@ def past_calls(lean: Lean, low: int, high: int) -> list[PastCall]:
 
 def _past(row: tuple[Any, ...]) -> PastCall:
     key, asked, attributes, started, status, duration, provider, model, environment, *numbers = row
-    *tokens, cost, unpriced, flags = numbers
+    *tokens, cost, unpriced, flags, session, user, first_token = numbers
     record = SpanRecord(
         "", "", "", "llm", status, started, duration, None, provider, model, tokens=TokenUsage(*tokens), cost_nusd=cost,
-        unpriced=bool(unpriced), environment=environment, flags=flags,
+        unpriced=bool(unpriced), environment=environment, session_id=session, user_identifier=user, flags=flags,
+        first_token_us=first_token,
     )  # fmt: skip
     return PastCall(key, asked, attributes, record)
 
 
-def link(lean: Lean, call: PastCall, prompt_id: str, version_id: str, attributes: str) -> bool:
-    """Give a past call its version and move its sums to it; False when somebody did so before."""
-    changed = lean.execute(
-        "UPDATE spans SET prompt_id = :prompt, version_id = :version, flags = :flags "
-        "WHERE id = :key AND version_id IS NULL AND prompt_id IS NULL",
-        {"prompt": prompt_id, "version": version_id, "flags": call.record.flags | FLAG_LINKED, "key": call.key},
-    )
-    if changed != 1:
-        return False
-    lean.execute(
-        "UPDATE span_payloads SET attributes = :attributes WHERE span_key = :key",
-        {"attributes": attributes, "key": call.key},
-    )
-    _take_from_days(lean, call.record)
-    telemetry.add_to_days(lean, [replace(call.record, prompt_id=prompt_id, version_id=version_id)])
-    return True
-
-
-def _take_from_days(lean: Lean, call: SpanRecord) -> None:
-    """Take a call without a prompt out of the sums of its day."""
-    if call.model is None:
-        return
-    place: Mapping[str, Any] = {
-        "day": clock.from_us(call.started_us).date().isoformat(),
-        "provider": call.provider or "",
-        "model": call.model,
-        "environment": call.environment,
-    }
-    sums = {
-        "calls": 1,
-        "errors": int(call.status == "failed"),
-        "input_tokens": call.tokens.input or 0,
-        "cache_read_tokens": call.tokens.cache_read or 0,
-        "cache_write_tokens": call.tokens.cache_write or 0,
-        "output_tokens": call.tokens.output or 0,
-        "reasoning_tokens": call.tokens.reasoning or 0,
-        "cost_nusd": call.cost_nusd or 0,
-        "unpriced": int(call.unpriced),
-        "duration_us": call.duration_us or 0,
-    }
-    where = (
-        "WHERE day = :day AND provider = :provider AND model = :model AND prompt_id = '' AND version_id = '' "
-        "AND environment = :environment"
-    )
-    changes = ", ".join(f"{name} = {name} - :{name}" for name in sums)
-    lean.execute(f"UPDATE daily_costs SET {changes} {where}", {**place, **sums})
-    lean.execute(f"DELETE FROM daily_costs {where} AND calls = 0", place)
+def link(lean: Lean, calls: Iterable[tuple[PastCall, str]], prompt_id: str, version_id: str) -> int:
+    """Give past calls, each with its new attributes, their version and move their sums to it; how many had none yet."""
+    gone: list[SpanRecord] = []
+    for call, attributes in calls:
+        record = call.record
+        # Asked again here: cost and price may have changed since the call was read.
+        row = lean.one(
+            "UPDATE spans SET prompt_id = :prompt, version_id = :version, flags = :flags "
+            "WHERE id = :key AND version_id IS NULL AND prompt_id IS NULL RETURNING cost_nusd, unpriced",
+            {"prompt": prompt_id, "version": version_id, "flags": record.flags | FLAG_LINKED, "key": call.key},
+        )
+        if row is not None:
+            gone.append(replace(record, cost_nusd=row[0], unpriced=bool(row[1])))
+            lean.execute(
+                "UPDATE span_payloads SET attributes = :attributes WHERE span_key = :key",
+                {"attributes": attributes, "key": call.key},
+            )
+    day_sums.add(lean, [replace(one, prompt_id=prompt_id, version_id=version_id) for one in gone], gone)
+    return len(gone)
