@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
+from ledger_tui.store import recount
 
 BEGIN = """
 import os, sys, time, threading
@@ -92,3 +93,4 @@ def assert_sums_are_a_recount(ledger: PromptLedger) -> None:
     with ledger.database.lean() as lean:
         assert lean.fetch(_KEPT_TRACE_SUMS) == lean.fetch(_TRACE_SUMS)
         assert lean.fetch(_KEPT_DAY_SUMS) == lean.fetch(_DAY_SUMS)
+        assert not any(recount.differences(lean).values())
