@@ -297,14 +297,14 @@ with ledger.trace("long job", trace_id="t"):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_what_ended_survives_a_kill(ledger: PromptLedger, tmp_path: Path) -> None:
-    """After kill -9 every span that had ended is there; a live one that had not shows as running, another not at all."""
+    """After kill -9 every span that had ended is there; a live one that had not ends as interrupted, another not at all."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "ledger.db")], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     ledger.prepare()
-    assert {(one.row.name, one.row.status) for one in seen(ledger, "t")} == {
-        ("long job", "running"),
-        ("done", "succeeded"),
-        ("begun", "running"),
+    assert {(one.row.name, one.row.status, one.row.error_type) for one in seen(ledger, "t")} == {
+        ("long job", "failed", "interrupted"),
+        ("done", "succeeded", None),
+        ("begun", "failed", "interrupted"),
     }
 
 
