@@ -21,6 +21,7 @@ OWN = "own"
 MAX_RATE = Decimal(1_000_000)
 MAX_PLACES = 12
 MAX_NAME = 200
+MAX_SOURCE = 500
 MAX_TIER = 10**12
 _FIRST_US, _LAST_US = 0, 253_402_300_799_999_999
 Prices = Mapping[str, Decimal]
@@ -183,6 +184,8 @@ def checked(
     for what, name in (("provider", provider), ("model", model)):
         if len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
             raise InputError(f"{name[:40]!r} is no name of a {what}")
+    if len(source) > MAX_SOURCE or not source.isprintable():
+        raise InputError(f"a source is one line of at most {MAX_SOURCE} characters")
     if not model or "/" in provider:
         raise InputError("a price is of one model", remedy="Write PROVIDER/MODEL.")
     if not _FIRST_US <= from_us <= _LAST_US or (until_us is not None and not _FIRST_US <= until_us <= _LAST_US):

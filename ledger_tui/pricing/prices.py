@@ -44,7 +44,7 @@ class PriceList:
         if len(self._days) >= MAX_KEPT:
             self._days.clear()
         card = self._look(provider, model, at_us, address)
-        self._days[key] = _CHANGES if self._changes(provider, model, at_us, address) else card
+        self._days[key] = _CHANGES if self.changes(provider, model, at_us, address) else card
         return card
 
     def price(
@@ -67,7 +67,7 @@ class PriceList:
             card = book.library_card(provider, model, at_us, base_url=address)
         return None if card is None else self._same.setdefault(card, card)
 
-    def _changes(self, provider: str, model: str, at_us: int, address: str | None) -> bool:
+    def changes(self, provider: str, model: str, at_us: int, address: str | None) -> bool:
         """Whether the price changes within the UTC day of ``at_us``."""
         first = at_us // DAY_US * DAY_US
         if self._books != "library" and self.own.changes_between(provider, model, first, first + DAY_US - 1):

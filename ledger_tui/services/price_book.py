@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.price_entries import OwnPrices
-from ledger_tui.errors import LedgerError
+from ledger_tui.errors import LedgerError, StoreError
 
 if TYPE_CHECKING:
     from ledger_tui.domain.rate_card import Priced
@@ -47,16 +47,18 @@ class PriceBook:
             self._list, self._seq, self.last_card = known, seq, card
         return known
 
-    @property
-    def list(self) -> PriceList:
-        """The prices as of the last look; looks when nobody has."""
-        return self._list or self.look()
-
     def price(
         self, provider: str, models: Iterable[str], tokens: TokenUsage, at_us: int, address: str | None = None
     ) -> Priced | None:
-        """The price of a call that was made now or in the past, by the names it goes by; None when unknown."""
-        return self.look().price(provider, models, tokens, at_us, address)
+        """The price of a call by the names it goes by; None when unknown.
+
+        Where the database cannot be read now, the prices are those of the last look.
+        """
+        try:
+            found: PriceList | None = self.look()
+        except StoreError:
+            found = self._list
+        return None if found is None else found.price(provider, models, tokens, at_us, address)
 
 
 def own_address(models: ModelService, provider: str) -> str | None:

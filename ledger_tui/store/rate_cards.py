@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.rate_card import card_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,12 @@ def card_id(lean: Lean, body: Mapping[str, Any]) -> int:
     if row is None:
         raise AssertionError("an upsert returns its row")
     return int(row[0])
+
+
+def of_receipt(lean: Lean, receipt: Mapping[str, Any] | None) -> int | None:
+    """The key of the card that a receipt was made by; None for no receipt, or one that is not ours."""
+    card = None if receipt is None else card_of(receipt)
+    return None if card is None else card_id(lean, card.body())
 
 
 def bodies(lean: Lean, card_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
