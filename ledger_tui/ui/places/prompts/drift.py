@@ -66,7 +66,12 @@ of your program runs: Python files are read, and a text that is computed shows a
         Binding("t", "open_trace", "Last run", id="drift.trace", tooltip="Open the trace of the last run"),
         Binding("slash", "filter", "Filter", id="drift.filter", tooltip="Leave prompts by name or file"),
         Binding(
-            "d", "only_drifted", "Differing", id="drift.only", tooltip="Only prompts that differ somewhere, or all"
+            "d",
+            "only_drifted",
+            "Differing",
+            show=False,
+            id="drift.only",
+            tooltip="Only prompts that differ somewhere, or all",
         ),
         Binding("r", "look", "Look again", show=False, id="drift.look", tooltip="Look again at code, git and ledger"),
         Binding("f7", "next_pane", "Pane", show=False, id="drift.pane", tooltip="Go to the other list"),

@@ -74,8 +74,8 @@ def place_line(row: DriftRow, place: Place, marked: bool, width: int) -> Content
     )
     file = f"{place.path}{f':{place.line}' if place.line else ''}"
     origin = "from " if place.kind in ("registered", "label", "executed") else ""
-    commit = f"{origin}{place.commit[:10]}" if place.commit else ""
-    facts = "  ".join(part for part in (commit + (" changed" if place.dirty else ""), file) if part)
+    commit = f"{origin}{place.commit[:10]}{' changed' if place.dirty else ''}" if place.commit else ""
+    facts = "  ".join(part for part in (file, commit) if part)
     digest = (place.sha256 or "nothing is there").ljust(64)
     if width >= ONE_LINE:
         return Content.assemble(head, "  ", digest, "  ", line(facts, width - head.cell_length - 68, "$text-muted"))
