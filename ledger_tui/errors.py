@@ -9,8 +9,8 @@
     │   ├── FilterError       (position in the filter text)
     │   └── TemplateError     (line, column)
     │       ├── UndefinedVariable
-    │       ├── IncludeRefused    what an include names is missing, or leads back to itself
     │       ├── TemplateRefused   the sandbox said no
+    │       │   └── IncludeRefused    what an include names is missing, or leads back to itself
     │       └── TemplateTooExpensive
     ├── NotFound              prompt, version, label, trace, span
     ├── Conflict              somebody or something got there first
@@ -107,14 +107,14 @@ class UndefinedVariable(TemplateError):
     default_remedy = "Give the variable a value, or remove it from the template."
 
 
-class IncludeRefused(TemplateError):
-    default_title = "A prompt cannot be included"
-    default_remedy = 'Write {% include "name" %}, "name@label" or "name@3" of a prompt that this ledger has.'
-
-
 class TemplateRefused(TemplateError):
     default_title = "The template asks for something it may not use"
     default_remedy = "Templates work on plain values only: text, numbers, lists and mappings."
+
+
+class IncludeRefused(TemplateRefused):
+    default_title = "A prompt cannot be included"
+    default_remedy = 'Write {% include "name" %}, "name@label" or "name@3" of a prompt that this ledger has.'
 
 
 class TemplateTooExpensive(TemplateError):

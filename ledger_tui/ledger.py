@@ -25,6 +25,7 @@ from ledger_tui.store.database import Database
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger_tui.sdk.rendering import Renderer
     from ledger_tui.services.analytics import AnalyticsService
     from ledger_tui.services.care import CareService
     from ledger_tui.services.code_prompts import CodePromptService
@@ -111,7 +112,7 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
 
     def reload_settings(self) -> None:
         """Read the settings file again; runs and models of the next calls follow it. Settings given by a program stay."""
-        for name in ("_loaded_settings", "runs", "models", "usages"):
+        for name in ("_loaded_settings", "runs", "models", "usages", "renderer"):
             self.__dict__.pop(name, None)
 
     @property
@@ -147,9 +148,10 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
     @cached_property
     def templates(self) -> TemplateService:
         """Checking and rendering templates in a limited helper process."""
+        from ledger_tui.services.includes import IncludeService
         from ledger_tui.services.templates import TemplateService
 
-        return TemplateService()
+        return TemplateService(IncludeService(self.database))
 
     @cached_property
     def drafts(self) -> DraftService:
@@ -215,16 +217,23 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
 
     @cached_property
     def usages(self) -> UsageService:
-        """Rendering without a call."""
+        """Keeping what was rendered without a call."""
         from ledger_tui.services.usages import UsageService
 
         return UsageService(
             self.database,
-            self.templates,
             settings=self.settings,
             environment=self.environment,
+            append=self._recorder.spooler.append,
             redaction=self._run_redaction(),
         )
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Rendering for the calling program."""
+        from ledger_tui.sdk.rendering import Renderer
+
+        return Renderer(self)
 
     def _run_redaction(self) -> RunRedaction | None:
         if not self._redact:

@@ -15,7 +15,7 @@ from ledger_tui.domain.content import Message
 from ledger_tui.domain.names import check_prompt_name
 from ledger_tui.domain.template import Analysis, IncludeUse, Problem, VariableUse
 from ledger_tui.domain.values import ACTIVE
-from ledger_tui.errors import IncludeRefused, NameRefused, TemplateError, TemplateRefused, TemplateTooExpensive
+from ledger_tui.errors import IncludeRefused, NameRefused, TemplateError, TemplateTooExpensive
 
 MAX_DEPTH = 8
 """How many includes may stand inside each other."""
@@ -73,16 +73,16 @@ Analyse = Callable[[str], Analysis]
 
 
 def reference(name: str) -> Reference:
-    """Read a name as it stands in an include; raises TemplateRefused for what cannot be a prompt, such as a path."""
+    """Read a name as it stands in an include; raises IncludeRefused for what cannot be a prompt, such as a path."""
     prompt, mark, ref = name.partition("@")
     try:
         check_prompt_name(prompt)
     except NameRefused as error:
-        raise TemplateRefused(
+        raise IncludeRefused(
             f"{name!r} names no prompt ({error.cause}); only prompts of this ledger can be included"
         ) from None
     if mark and not ref.strip():
-        raise TemplateRefused(f"{name!r} names no version: write a label or a number after @")
+        raise IncludeRefused(f"{name!r} names no version: write a label or a number after @")
     return Reference(prompt, ref.strip() or ACTIVE)
 
 

@@ -19,7 +19,7 @@ from jinja2.parser import Parser
 from ledger_tui.domain.includes import reference
 from ledger_tui.domain.template import MAX_NESTING, MAX_NODES, IncludeUse, VariableUse
 from ledger_tui.domain.template_scope import open_names
-from ledger_tui.errors import TemplateError, TemplateRefused, TemplateTooExpensive
+from ledger_tui.errors import IncludeRefused, TemplateError, TemplateRefused, TemplateTooExpensive
 
 _CLOSING = {"{{": "}}", "{%": "%}"}
 _TAGS = (
@@ -266,11 +266,11 @@ def _includes(places: _Places, tree: nodes.Template, faults: list[Fault]) -> Ite
 
 
 def _included_name(node: nodes.Include) -> str:
-    """The name that an include gives; raises TemplateRefused for all that is not one literal name of a prompt."""
+    """The name that an include gives; raises IncludeRefused for all that is not one literal name of a prompt."""
     if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
-        raise TemplateRefused('an include takes one name in quotes, like {% include "shared/tone" %}')
+        raise IncludeRefused('an include takes one name in quotes, like {% include "shared/tone" %}')
     if node.ignore_missing or not node.with_context:
-        raise TemplateRefused("an include takes a name and nothing else: a prompt that is missing is always an error")
+        raise IncludeRefused("an include takes a name and nothing else: a prompt that is missing is always an error")
     reference(node.template.value)
     return node.template.value
 

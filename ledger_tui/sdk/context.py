@@ -50,11 +50,12 @@ def enter(here: Here | None) -> Here | None:
 
 
 def placed(ledger: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a run with what the span around it decides where they say nothing.
+    """The options of a program's run with what the span around it decides where they say nothing.
 
-    A run that names another trace stays there; one that names the same trace, or none, becomes a child of the span.
+    A run that names another trace stays there; one that names the same trace, or none, becomes a child of the span. Its
+    texts are the program's own, so they are rendered in this process when the settings allow it.
     """
-    here, given = current(ledger), dict(options)
+    here, given = current(ledger), {"in_process": ledger.settings.render_in_process, **options}
     if here is None:
         return given
     if given.get("trace_id") in (None, here.trace_id):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 from ledger_tui.services.executing import Workspace
 
 if TYPE_CHECKING:
+    from ledger_tui.sdk.rendering import Renderer
     from ledger_tui.services.analytics import AnalyticsService
     from ledger_tui.services.code_prompts import CodePromptService
     from ledger_tui.services.usages import UsageService
+    from ledger_tui.store.database import Database
 
 
 class Host(Workspace, Protocol):
@@ -17,6 +19,12 @@ class Host(Workspace, Protocol):
 
     @property
     def is_tracking(self) -> bool: ...
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def renderer(self) -> Renderer: ...
 
     @property
     def usages(self) -> UsageService: ...

@@ -35,13 +35,13 @@ class Prompting:
     def render(
         self: Host, name: str, variables: Mapping[str, Any] | None = None, **options: Unpack[RenderOptions]
     ) -> RenderResult:
-        """Fill a prompt's templates and store the usage; nothing is sent.
+        """Fill a prompt's templates and record the usage; nothing is sent.
 
-        Raises NotFound, the TemplateError family, ContentRefused and StoreError.
+        When it returns, the usage survives a kill of the program; it is in the database soon, or when ``flush`` returns.
+        Templates are rendered in this process unless the setting ``render_in_process`` is off. A label that another
+        program moved counts within half a second. Raises NotFound, the TemplateError family, ContentRefused and StoreError.
         """
-        from ledger_tui.sdk.saving import render
-
-        return render(self, name, variables or {}, options)
+        return self.renderer.render(name, variables or {}, options)
 
     async def arender(
         self: Host, name: str, variables: Mapping[str, Any] | None = None, **options: Unpack[RenderOptions]
@@ -49,6 +49,4 @@ class Prompting:
         """``render`` for code that runs in an event loop."""
         import asyncio
 
-        from ledger_tui.sdk.saving import render
-
-        return await asyncio.to_thread(render, self, name, variables or {}, options)
+        return await asyncio.to_thread(self.renderer.render, name, variables or {}, options)

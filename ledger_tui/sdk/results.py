@@ -9,20 +9,22 @@ from typing import Any, TypedDict
 from ledger_tui.services.executing import (
     ErrorInfo,
     ExecuteResult,
+    IncludedInfo,
     PromptInfo,
     SavedPrompt,
     SpanInfo,
     TraceInfo,
     VersionInfo,
 )
-
 from ledger_tui.services.queue_results import SubmitResult
+
 __all__ = [
     "Analytics",
     "AnalyticsSummary",
     "ErrorInfo",
     "ExecuteResult",
     "GitInfo",
+    "IncludedInfo",
     "MessageInfo",
     "MigrateResult",
     "MigratedPrompt",
@@ -38,9 +40,9 @@ __all__ = [
     "SaveOptions",
     "SavedPrompt",
     "SpanInfo",
+    "SubmitResult",
     "TraceInfo",
     "VersionHistory",
-    "SubmitResult",
     "VersionInfo",
 ]
 
@@ -65,9 +67,9 @@ class RunOptions(RenderOptions, total=False):
     parent_span_id: str | None
     span_name: str | None
     span_kind: str | None
-
-
     idempotency_key: str | None
+
+
 class SaveOptions(TypedDict, total=False):
     """The parts of a content besides its template, and what is said of the version."""
 
@@ -92,7 +94,10 @@ class MessageInfo(TypedDict):
 
 
 class RenderResult(TypedDict):
-    """What a render gave; ``text`` is the last user message. The usage is stored, no execution belongs to it yet."""
+    """What a render gave; ``text`` is the last user message. The usage is recorded, no execution belongs to it yet.
+
+    ``included`` are the prompts that the text was made from besides its own, in order, each once.
+    """
 
     usage_id: str
     prompt: str
@@ -101,6 +106,7 @@ class RenderResult(TypedDict):
     text: str
     model: str | None
     params: dict[str, Any]
+    included: list[IncludedInfo]
 
 
 class GitInfo(TypedDict):

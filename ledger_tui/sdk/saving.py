@@ -1,8 +1,7 @@
-"""What stands behind the methods about texts: which version a name means, saving one, rendering one."""
+"""What stands behind the methods about texts: which version a name means, and saving one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.errors import NotFound
@@ -10,7 +9,7 @@ from ledger_tui.services.executing import Chosen, from_registry, saved_prompt
 
 if TYPE_CHECKING:
     from ledger_tui.sdk.host import Host
-    from ledger_tui.sdk.results import RenderOptions, RenderResult, SavedPrompt, SaveOptions
+    from ledger_tui.sdk.results import SavedPrompt, SaveOptions
     from ledger_tui.services.registry import VersionRef
 
 
@@ -43,28 +42,3 @@ def save(ledger: Host, name: str, template: str, options: SaveOptions) -> SavedP
     fields: dict[str, Any] = dict(options)
     content = content_of(template, fields)
     return saved_prompt(ledger.registry.save(name, content, **fields))
-
-
-def render(ledger: Host, name: str, variables: Mapping[str, Any], options: RenderOptions) -> RenderResult:
-    """Render a prompt and store the usage."""
-    from ledger_tui.services.run_values import RunRequest
-
-    ledger.prepare()
-    fields: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    label, ref = fields.pop("label", None), fields.pop("version", None)
-    version = chosen(ledger, name, label or ref)
-    content = version.content
-    request = RunRequest(
-        content=content, model="", variables=variables, prompt_name=name, version_id=version.version_id, **fields
-    )
-    usage_id, messages = ledger.usages.render(request)
-    texts = [message.text for message in messages if message.role == "user"] or [messages[-1].text]
-    return {
-        "usage_id": usage_id,
-        "prompt": name,
-        "version": version.number,
-        "messages": [{"role": message.role, "content": message.text} for message in messages],
-        "text": texts[-1],
-        "model": content.model,
-        "params": dict(content.params),
-    }

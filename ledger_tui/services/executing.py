@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
@@ -14,6 +14,7 @@ from ledger_tui.errors import KeyTaken
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import PromptContent
+    from ledger_tui.domain.includes import Included
     from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.domain.values import TraceRow
     from ledger_tui.services.models import ModelService
@@ -35,6 +36,14 @@ class ErrorInfo(TypedDict):
     title: str
     cause: str
     remedy: str
+
+
+class IncludedInfo(TypedDict):
+    """A version that a rendered text was made from besides its own."""
+
+    name: str
+    version: int
+    version_id: str
 
 
 class ExecuteResult(TypedDict):
@@ -62,6 +71,7 @@ class ExecuteResult(TypedDict):
     finish_reason: str | None
     attempts: int
     tool_calls: list[dict[str, str]]
+    included: list[IncludedInfo]
     error: ErrorInfo | None
 
 
@@ -264,8 +274,14 @@ def execute_result(result: RunResult, prompt: str | None, version: int | None) -
         "finish_reason": result.finish_reason,
         "attempts": result.attempts,
         "tool_calls": [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in result.tool_calls],
+        "included": included_infos(result.included),
         "error": error,
     }
+
+
+def included_infos(included: Sequence[Included]) -> list[IncludedInfo]:
+    """Included versions as programs see them."""
+    return [{"name": one.prompt, "version": one.number, "version_id": one.version_id} for one in included]
 
 
 def saved_prompt(saved: SaveResult) -> SavedPrompt:

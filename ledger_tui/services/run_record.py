@@ -15,6 +15,7 @@ from ledger_tui.services.run_values import RunRequest, RunResult
 from ledger_tui.store import day_sums, queue, telemetry
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.includes import Included
     from ledger_tui.store.database import Database
     from ledger_tui.store.lean import Lean
 
@@ -37,6 +38,8 @@ class RunPlan:
     span_id: str
     started_us: int
     claimed_by: str
+    included: tuple[Included, ...] = ()
+    """The versions that the messages were made from besides the prompt's own."""
     is_private: bool = False
     """What is sent must not be stored: the ledger has redaction rules."""
 
@@ -69,14 +72,21 @@ def begin_call(lean: Lean, plan: RunPlan, columns: Mapping[str, Any]) -> str | N
 
 
 def usage_row(
-    request: RunRequest, *, usage_id: str, prompt_id: str | None, rendered: str, environment: str, at_us: int
+    request: RunRequest,
+    *,
+    usage_id: str,
+    prompt_id: str | None,
+    rendered: str,
+    environment: str,
+    at_us: int,
+    included: Sequence[Included] = (),
 ) -> dict[str, Any]:
     """The usage of one render; ``rendered``: what ``stored_messages`` gave, ``at_us``: when."""
     return {
         "id": usage_id,
         "prompt_id": prompt_id,
         "version_id": request.version_id,
-        "included": "[]",
+        "included": canonical_json([one.version_id for one in included]),
         "content": None if request.version_id else request.content.canonical,
         "parameters": canonical_json(request.variables),
         "rendered": rendered,
@@ -91,12 +101,17 @@ def usage_row(
 
 def stored_messages(messages: Sequence[ChatMessage], limit_bytes: int) -> str:
     """The rendered messages as JSON, cut to ``limit_bytes`` of text."""
+    return canonical_json(cut_messages(messages, limit_bytes))
+
+
+def cut_messages(messages: Sequence[ChatMessage], limit_bytes: int) -> list[dict[str, str]]:
+    """Role and text of the rendered messages, cut to ``limit_bytes`` of text."""
     kept = []
     for message in messages:
         text = message.text.encode()[: max(0, limit_bytes)].decode("utf-8", "ignore")
         limit_bytes -= len(message.text.encode())
         kept.append({"role": message.role, "text": text})
-    return canonical_json(kept)
+    return kept
 
 
 def _usage(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
@@ -107,6 +122,7 @@ def _usage(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
         rendered=plan.stored_messages,
         environment=plan.environment,
         at_us=plan.started_us,
+        included=plan.included,
     )
 
 

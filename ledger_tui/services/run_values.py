@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.calls import ToolCall
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.values import TokenUsage
 from ledger_tui.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.includes import Included
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class RunRequest:
     source: str = "sdk"
     retry_waits_s: tuple[float, ...] = (1.0, 4.0)
     """How long to wait before each further try of a call that failed before its first word; empty for none."""
+    in_process: bool = False
+    """Render in this process, without limits on time and memory: for the calling program's own texts."""
     idempotency_key: str | None = None
     """Any text of 1 to 255 characters: a second run or submit under it gets the first one's execution."""
 
@@ -66,6 +71,8 @@ class RunResult:
     remedy: str = ""
     flags: int = 0
     """``FLAG_CUT`` and ``FLAG_LOSSY`` of what is stored."""
+    included: tuple[Included, ...] = ()
+    """The versions that the messages were made from besides the prompt's own."""
     unsaved: LedgerError | None = None
     """Why the end of this run could not be stored; the answer is here and nowhere else."""
 

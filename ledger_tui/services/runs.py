@@ -22,6 +22,7 @@ from ledger_tui.domain.calls import (
     ToolCall,
 )
 from ledger_tui.domain.content import PromptContent, canonical_json
+from ledger_tui.domain.includes import Origin
 from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
@@ -194,7 +195,11 @@ class RunService:
         """Decide everything about a call and render its messages; nothing is stored. Raises what ``run`` raises first."""
         model = self._models.resolve(request.model)
         canonical_json(request.variables)
-        messages = self._templates.render(request.content, dict(request.variables))
+        origin = Origin(request.prompt_name, request.version_id)
+        rendered = self._templates.rendered(
+            request.content, dict(request.variables), origin, in_process=request.in_process
+        )
+        messages = rendered.messages
         params = {**request.content.params, **request.params}
         now_us = clock.now_us()
         stored, kept_params = messages, params
@@ -215,6 +220,7 @@ class RunService:
             span_id=ids.new_id(),
             started_us=now_us,
             claimed_by=processes.this_process(self._device()),
+            included=rendered.included,
             is_private=self._redaction is not None,
         )
 
@@ -283,6 +289,7 @@ class RunService:
             finish_reason=finished.finish_reason,
             attempts=outcome.attempts,
             error_type=error_type,
+            included=plan.included,
             flags=FLAG_CUT * answer.cut | FLAG_LOSSY * answer.lossy,
             error_title=error.title if error else "",
             error=error.cause if error else "",

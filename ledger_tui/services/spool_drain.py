@@ -23,7 +23,7 @@ from ledger_tui.errors import (
     MigrationFailed,
     StoreError,
 )
-from ledger_tui.store import spool, spool_marks, spool_record, telemetry
+from ledger_tui.store import spool, spool_marks, spool_record, spool_usage, telemetry
 from ledger_tui.store.spool import Frame, SpoolFile
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Counts:
 
 class _Item(NamedTuple):
     frame: Frame
-    record: SpanRecord | None
+    record: SpanRecord | dict[str, Any] | None
+    """A span, a row of ``usages``, or None for what cannot be read."""
 
 
 class Drain:
@@ -136,10 +137,12 @@ class Drain:
             yield first, min(last, count)
             first = last
 
-    def _record(self, frame: Frame) -> SpanRecord | None:
+    def _record(self, frame: Frame) -> SpanRecord | dict[str, Any] | None:
         if frame.body is None:
             return None
         try:
+            if spool_usage.is_usage(frame.body):
+                return spool_usage.decode(frame.body)
             return telemetry.check_span(self._span(frame.body))
         except Exception as error:  # Whatever a record holds, the records after it go on.
             log.warning("a record cannot be read: %s", type(error).__name__)
@@ -192,10 +195,13 @@ class Drain:
     def _commit(self, file: SpoolFile, start: int, items: list[_Item]) -> None:
         """Write the records and how far the file has come with them, all or nothing."""
         stop = items[-1].frame.stop
-        records = [item.record for item in items if item.record is not None]
+        records = [item.record for item in items if isinstance(item.record, SpanRecord)]
+        usages = [item.record for item in items if isinstance(item.record, dict)]
         with self._database.lean_write() as lean:
             done = spool_marks.done_bytes(lean, file.name)
             if done == start:
+                for first, last in self._slices(len(usages)):
+                    spool_usage.insert(lean, usages[first:last])
                 for first, last in self._slices(len(records)):
                     telemetry.write_spans(lean, self._with_prompts(lean, records[first:last]))
                 spool_marks.advance(lean, file.name, self._device, stop, clock.now_us())
@@ -204,8 +210,9 @@ class Drain:
             file.done = done
             return
         file.done = stop
-        self.counts.drained += len(records)
-        self.counts.put_aside += len(items) - len(records)
+        stored = len(records) + len(usages)
+        self.counts.drained += stored
+        self.counts.put_aside += len(items) - stored
 
     def _with_prompts(self, lean: Lean, records: list[SpanRecord]) -> list[SpanRecord]:
         """The records, without the ids of prompts that the ledger does not know."""

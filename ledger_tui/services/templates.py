@@ -8,6 +8,7 @@ renders its own prompts may do so in its own process, under the same rules but w
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -134,8 +135,10 @@ class TemplateService:
             raise at(error, error.message_number) from None
         texts = plan.texts or (NO_TEXTS,) * len(content.messages)
         used: list[str] = []
-        make = render_here if in_process else self._render_there
-        messages = make(content, _plain(variables), texts, used)
+        if in_process:
+            messages = render_here(content, plain_copy(variables), texts, used)
+        else:
+            messages = self._render_there(content, _plain(variables), texts, used)
         return Rendered(messages, plan.used(used) if used else ())
 
     def _render_there(
@@ -233,6 +236,11 @@ def _unread(analysis: Analysis, error: LedgerError) -> Analysis:
 
 def _only_problem(error: TemplateError) -> Analysis:
     return Analysis(problems=(Problem(error.line or 1, 1, 2, str(error)),))
+
+
+def plain_copy(variables: Mapping[str, Any]) -> Any:
+    """Checked variables as they would reach a helper process: plain texts, numbers, lists and mappings of this process."""
+    return json.loads(json.dumps(_plain(variables)))
 
 
 def _plain(value: Any) -> Any:

@@ -216,6 +216,7 @@ def test_rendering_keeps_a_usage_without_a_run(open_ledger: Open) -> None:
         {"role": "user", "content": "Hello Ann"},
     ]
     assert (rendered["text"], rendered["version"]) == ("Hello Ann", 1)
+    assert ledger.flush()
     with ledger.database.lean() as lean:
         row = lean.one(
             "SELECT u.parameters, u.rendered, u.environment, u.session_id, u.user_identifier, u.metadata, n.number, "
