@@ -9,8 +9,10 @@ is bounded by a count of searches.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -39,19 +41,29 @@ class Gap:
 Piece = str | Gap
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """Literals and the gaps between them: always one literal more than gaps; only the outer two may be empty."""
 
     literals: tuple[str, ...]
     gaps: tuple[Gap, ...] = ()
 
-    @property
+    @cached_property
     def weight(self) -> int:
         """Characters of literal text without white space."""
         return sum(len("".join(text.split())) for text in self.literals)
 
-    @property
+    @cached_property
+    def trimmed(self) -> Shape:
+        """Without white space around it; itself when there is none."""
+        first, last = self.literals[0], self.literals[-1]
+        if not self.gaps:
+            return self if first == first.strip() else Shape((first.strip(),))
+        if first == first.lstrip() and last == last.rstrip():
+            return self
+        return Shape((first.lstrip(), *self.literals[1:-1], last.rstrip()), self.gaps)
+
+    @cached_property
     def hidden(self) -> int:
         """Characters of literal text that a fit does not check."""
         return sum(gap.hidden for gap in self.gaps)
@@ -98,6 +110,9 @@ def template_shapes(template: str) -> tuple[Shape, ...]:
         return (Shape((template.replace("\r\n", "\n").replace("\r", "\n"),)),)
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         return ()
+    simple = _simple(template)
+    if simple is not None:
+        return (simple,) if len(simple.gaps) <= MAX_GAPS else ()
     from ledger_tui.domain.template_shapes import flattened
 
     ways = flattened(template, MAX_SHAPES)
@@ -106,13 +121,55 @@ def template_shapes(template: str) -> tuple[Shape, ...]:
     return tuple(sorted(found, key=lambda shape: (-shape.weight, len(shape.gaps))))
 
 
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+_WORDS = frozenset(
+    [
+        "true",
+        "false",
+        "none",
+        "True",
+        "False",
+        "None",
+        "and",
+        "or",
+        "not",
+        "is",
+        "in",
+        "if",
+        "else",
+        "loop",
+        "self",
+        "super",
+        "caller",
+        "range",
+        "dict",
+        "namespace",
+    ]
+)
+
+
+def _simple(template: str) -> Shape | None:
+    """The shape of a template that has plain variables only, without a parser; None for any other."""
+    pieces = _VARIABLE.split(template)
+    literals, names = pieces[::2], pieces[1::2]
+    if any(sign in text for text in literals for sign in ("{{", "{%", "{#")) or not _WORDS.isdisjoint(names):
+        return None
+    # A brace before a variable belongs to its tag.
+    if any(text.endswith("{") for text in literals[:-1]):
+        return None
+    found: list[Piece] = []
+    for at, piece in enumerate(pieces):
+        found.append(Gap(piece) if at % 2 else piece.replace("\r\n", "\n").replace("\r", "\n"))
+    return shape_of(found)
+
+
 def fit_text(shape: Shape, text: str) -> Fit | None:
     """The values with which ``shape`` gives ``text``, or None; white space around both is forgiven when nothing else fits."""
     found = _fit(shape, text)
     if found is not None:
         return found
-    trimmed, bare = _trimmed(shape), text.strip()
-    return None if trimmed == shape and bare == text else _fit(trimmed, bare)
+    trimmed, bare = shape.trimmed, text.strip()
+    return None if trimmed is shape and len(bare) == len(text) else _fit(trimmed, bare)
 
 
 def fit_messages(versions: Sequence[tuple[str, Sequence[Shape]]], messages: Sequence[Message]) -> Fit | None:
@@ -123,7 +180,8 @@ def fit_messages(versions: Sequence[tuple[str, Sequence[Shape]]], messages: Sequ
     values: dict[str, str] = {}
     uncertain: set[str] = set()
     weight = gaps = hidden = 0
-    for (role, shapes), message in zip(versions, messages, strict=False):
+    # From the end: versions of one prompt mostly share how they begin.
+    for (role, shapes), message in reversed(list(zip(versions, messages, strict=False))):
         if role != message.role:
             return None
         found = next(((shape, fit) for shape in shapes if (fit := fit_text(shape, message.text))), None)
@@ -140,13 +198,6 @@ def fit_messages(versions: Sequence[tuple[str, Sequence[Shape]]], messages: Sequ
     return Fit(values, frozenset(uncertain - values.keys()), weight, gaps)
 
 
-def _trimmed(shape: Shape) -> Shape:
-    first, last = shape.literals[0], shape.literals[-1]
-    if not shape.gaps:
-        return Shape((first.strip(),))
-    return Shape((first.lstrip(), *shape.literals[1:-1], last.rstrip()), shape.gaps)
-
-
 def _fit(shape: Shape, text: str) -> Fit | None:
     first, last = shape.literals[0], shape.literals[-1]
     if not shape.gaps:
@@ -159,7 +210,8 @@ def _fit(shape: Shape, text: str) -> Fit | None:
     if left is None:
         return None
     right = _rightmost(inner, text, begin, end)
-    low, high = _spans(inner, left, begin, end), _spans(inner, right, begin, end)
+    low = _spans(inner, left, begin, end)
+    high = low if left == right else _spans(inner, right, begin, end)
     names = [gap.name for gap in shape.gaps]
     if len(set(names) - {None}) < sum(name is not None for name in names):
         placed = _agreeing(names, inner, text, begin, end)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.domain.fitting import Fit, Gap, Shape, fit_messages, fit_text, shape_of
@@ -32,20 +33,20 @@ Part = str | None
 Token = str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Skeleton:
     """Roles and parts of the messages up to the first user message."""
 
     messages: tuple[tuple[str, tuple[Part, ...]], ...]
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[tuple[str, tuple[Shape, ...]], ...]:
         """As ``fit_messages`` takes them."""
         return tuple(
             (role, (shape_of(Gap() if part is None else part for part in parts),)) for role, parts in self.messages
         )
 
-    @property
+    @cached_property
     def literal(self) -> int:
         """Characters of literal text."""
         return sum(len(part) for _, parts in self.messages for part in parts if part)

@@ -89,8 +89,7 @@ class Gatherer:
         if group is None:
             return None
         self._groups.move_to_end(group.fingerprint)
-        sample = [{"role": message.role, "text": message.text} for message in head]
-        return Seen(group.fingerprint, group.text, json.dumps(sample, ensure_ascii=False), at_us, model)
+        return Seen(group.fingerprint, group.text, head, at_us, model)
 
     def _candidates(self, keys: Sequence[str]) -> list[_Group]:
         found = {group.fingerprint: group for key in keys for group in self._by_key.get(key, ())}

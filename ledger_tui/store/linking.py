@@ -14,6 +14,7 @@ from ledger_tui.errors import NotFound
 from ledger_tui.store import day_sums
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.content import Message
     from ledger_tui.store.lean import Lean
 
 MAX_VERSIONS = 20_000
@@ -52,7 +53,7 @@ class Seen:
 
     fingerprint: str
     skeleton: str
-    sample: str
+    sample: tuple[Message, ...]
     at_us: int
     model: str | None
 
@@ -185,7 +186,7 @@ def count_in(lean: Lean, seen: Iterable[tuple[Seen, int]]) -> None:
             {
                 "fingerprint": fingerprint,
                 "skeleton": last.skeleton,
-                "sample": last.sample,
+                "sample": json.dumps([{"role": m.role, "text": m.text} for m in last.sample], ensure_ascii=False),
                 "calls": len(members),
                 "first_us": min(one.at_us for one, _ in members),
                 "last_us": max(one.at_us for one, _ in members),
