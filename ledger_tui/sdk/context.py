@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,26 +11,31 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
 class Here:
-    """The innermost open span of one ledger, and what its children inherit."""
+    """The innermost open span of one ledger, and what its children inherit. Nobody changes it."""
 
-    ledger: Any
-    trace_id: str
-    span_id: str
-    environment: str
-    session_id: str | None
-    user_identifier: str | None
-    outer: Here | None = None
-    """What was around it, also of other ledgers."""
+    __slots__ = ("environment", "ledger", "outer", "session_id", "span_id", "trace_id", "user_identifier")
+
+    def __init__(
+        self,
+        ledger: Any,
+        trace_id: str,
+        span_id: str,
+        environment: str,
+        session_id: str | None,
+        user_identifier: str | None,
+        outer: Here | None = None,
+    ) -> None:
+        """outer: what was around it, also of other ledgers."""
+        self.ledger, self.trace_id, self.span_id, self.environment = ledger, trace_id, span_id, environment
+        self.session_id, self.user_identifier, self.outer = session_id, user_identifier, outer
 
 
 _here: contextvars.ContextVar[Here | None] = contextvars.ContextVar("ledger_tui_here", default=None)
 
 
-def innermost() -> Here | None:
-    """The innermost open span of any ledger."""
-    return _here.get()
+innermost = _here.get
+"""``innermost()``: the innermost open span of any ledger, or None."""
 
 
 def current(ledger: Any) -> Here | None:

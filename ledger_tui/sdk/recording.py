@@ -118,12 +118,14 @@ class Recording:
         """Record a step that happened outside of this ledger, and return its span id.
 
         When it returns, the span survives a kill of the program; it is in the database within 200 ms, or when
-        ``flush`` returns. Never waits for the database. Ids are any text of up to 128 characters; without ``trace_id``
-        a new trace begins. ``started_at`` is a datetime with a zone (or ISO text), else ``duration_ms`` before now.
-        Input and output are text or JSON values, cut at ``max_rendered_kb`` and ``max_response_kb``. ``prompt_tokens``
-        includes cached and cache-write tokens, ``completion_tokens`` includes reasoning. ``cost`` in USD; without it
-        the price book decides when model and tokens are known. A span with status ``running`` is ended by a later one
-        of the same trace and span id.
+        ``flush`` returns. Never waits for the database. Ids are any text of up to 128 characters. Inside an open span of
+        this ledger, a record of its trace, or without ``trace_id``, is a step of that span, and has its environment,
+        session and user where it names none; elsewhere, without ``trace_id``, a new trace begins. ``started_at`` is a
+        datetime with a zone (or ISO text), else ``duration_ms`` before now. Input and output are text or JSON values, cut
+        at ``max_rendered_kb`` and ``max_response_kb``. ``prompt_tokens`` includes cached and cache-write tokens,
+        ``completion_tokens`` includes reasoning. ``cost`` in USD; without it the price book decides when model and tokens
+        are known. A span with status ``running`` is ended by a later one of the same trace and span id, or as interrupted
+        when its program dies.
 
         Raises InputError for what cannot be true or stored, StoreError when the disk takes nothing.
         """

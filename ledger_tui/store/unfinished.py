@@ -58,13 +58,15 @@ def end(lean: Lean, execution_id: str, at_us: int, ending: Ending) -> bool:
     queue.keep_place(lean, execution_id)
     columns = ", ".join("s.id" if name == "key" else f"s.{name}" for name in SpanRow._fields)
     rows = lean.fetch(
-        f"SELECT t.trace_id, {columns} FROM traces t JOIN spans s ON s.trace_key = t.id "
+        f"SELECT t.trace_id, t.ended_us, {columns} FROM traces t JOIN spans s ON s.trace_key = t.id "
         "WHERE t.status = 'running' AND s.status = 'running' AND s.execution_id = :id",
         {"id": execution_id},
     )
-    for trace_id, *columns_of_span in rows:
+    for trace_id, known_us, *columns_of_span in rows:
         span = SpanRow._make(columns_of_span)
-        telemetry.end_span(lean, span.key, _ended(trace_id, span, at_us, ending))
+        # Nobody saw an interrupted call end: it lasted at least until the last moment that is known of its trace.
+        until_us = known_us if ending.error_type == INTERRUPTED else at_us
+        telemetry.end_span(lean, span.key, _ended(trace_id, span, until_us, ending))
     return True
 
 
