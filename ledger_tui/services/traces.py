@@ -117,7 +117,7 @@ class TraceService:
         from ledger_tui.store.trace_filter import conditions
 
         wanted = parse_filter(filter_text, self._database.now_us())
-        if wanted.words or wanted.excluded_words:
+        if (wanted.words or wanted.excluded_words) and not self._database.is_past:
             self._index_new_texts()
         with self._reading() as lean:
             return conditions(lean, wanted)

@@ -28,6 +28,8 @@ _STATE = "as_of_state"
 class AsOfDatabase(Database):
     """The database at ``at_us`` (microseconds since 1970 UTC)."""
 
+    is_past = True
+
     def __init__(self, target: str | Path, paths: Paths, at_us: int) -> None:
         """Raises InputError for a moment that is still to come or before 1970."""
         super().__init__(target, paths)

@@ -1,13 +1,102 @@
-"""What the sums of days held too much at a moment: calls that ended later, and prices that came later."""
+"""What the sums of days were otherwise at a moment: calls that ended later, prices and renders that came later."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ledger_tui.domain.percentiles import Counts, merge, pack, unpack
+from ledger_tui.domain.values import SpanRecord, TokenUsage
+from ledger_tui.store.day_sums import CALL_KEYS, CALL_SUMS, COST_KEYS, PARTY_KEYS, USE_KEYS, CallKey, Sums, day_of
+
 if TYPE_CHECKING:
-    from ledger_tui.store.as_of_views import Moment
-    from ledger_tui.store.lean import Lean
+    from ledger_tui.store.lean import Lean, Row
+
+DAY_US = 86_400_000_000
+_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_FIELDS = (
+    "name", "kind", "status", "started_us", "duration_us", "provider", "model", "prompt_id", "version_id", "cost_nusd",
+    "unpriced", "environment", "session_id", "user_identifier", "first_token_us",
+)  # fmt: skip
+_CALLS = "s.model IS NOT NULL AND s.status IN ('succeeded', 'failed', 'canceled')"
+_PICKED = ", ".join(f"s.{name}" for name in (*_FIELDS, *_TOKENS))
 
 
-def differences(lean: Lean, moment: Moment) -> dict[str, list[dict[str, Any]]]:
-    return {}
+def differences(lean: Lean, base: str, at_us: int, late: str) -> dict[str, list[dict[str, Any]]]:
+    """Rows by table of sums: what to add to the real ones; for ``daily_latencies`` rows that stand in for the real ones.
+
+    base: the schema of the real tables. late: the table with the keys (``span_key``) of calls that were priced later.
+    """
+    sums = Sums()
+    for span in _not_yet_ended(lean, base, at_us):
+        sums.add(span, -1)
+    ended = f"s.started_us + COALESCE(s.duration_us, 0) <= {at_us}"
+    for span in _spans(lean, f"{base}.spans s JOIN {late} l ON l.span_key = s.id WHERE {ended}"):
+        sums.add(span, -1)
+        sums.add(replace(span, cost_nusd=None, unpriced=True))
+    return {
+        "daily_costs": _rows(COST_KEYS, sums.costs),
+        "daily_parties": _rows(PARTY_KEYS, sums.parties),
+        "daily_uses": _later_uses(lean, base, at_us),
+        "daily_latencies": _latencies(lean, base, sums.latencies),
+    }
+
+
+def _not_yet_ended(lean: Lean, base: str, at_us: int) -> Iterator[SpanRecord]:
+    """Calls of the moment's day and the days before that ended after it, from the traces that went on after it."""
+    midnight_us = (at_us // DAY_US + 1) * DAY_US
+    return _spans(
+        lean,
+        f"{base}.spans s JOIN {base}.traces t ON t.id = s.trace_key "
+        f"WHERE t.started_us < {midnight_us} AND t.ended_us > {at_us} AND s.started_us < {midnight_us} "
+        f"AND s.started_us + COALESCE(s.duration_us, 0) > {at_us} AND {_CALLS}",
+    )
+
+
+def _spans(lean: Lean, source: str) -> Iterator[SpanRecord]:
+    for row in lean.fetch(f"SELECT {_PICKED} FROM {source}"):
+        fields = dict(zip(_FIELDS, row[: len(_FIELDS)], strict=True))
+        yield SpanRecord(
+            "-", "-", **{**fields, "unpriced": bool(fields["unpriced"])}, tokens=TokenUsage(*row[len(_FIELDS) :])
+        )
+
+
+def _rows(keys: Sequence[str], sums: Mapping[tuple[str, ...], Sequence[int]]) -> list[dict[str, Any]]:
+    names = (*keys, *CALL_SUMS)
+    return [dict(zip(names, (*key, *row), strict=True)) for key, row in sorted(sums.items()) if any(row)]
+
+
+def _later_uses(lean: Lean, base: str, at_us: int) -> list[dict[str, Any]]:
+    """The renders of the moment's day after it, as negative counts. Asked by prompt, for so the renders are indexed."""
+    midnight_us = (at_us // DAY_US + 1) * DAY_US
+    between = f"u.created_us > {at_us} AND u.created_us < {midnight_us}"
+    names = "COALESCE(u.prompt_id, ''), COALESCE(u.version_id, ''), u.environment"
+    found: list[Row] = []
+    for source in (
+        f"{base}.prompts p JOIN {base}.usages u ON u.prompt_id = p.id WHERE {between}",
+        f"{base}.usages u WHERE u.prompt_id IS NULL AND {between}",
+    ):
+        found += lean.fetch(f"SELECT {names}, COUNT(*) FROM {source} GROUP BY 1, 2, 3")
+    day = day_of(at_us)
+    return [dict(zip((*USE_KEYS, "uses"), (day, *key, -int(count)), strict=True)) for *key, count in found]
+
+
+def _latencies(
+    lean: Lean, base: str, later: Mapping[tuple[str, CallKey], tuple[Counts, Counts]]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    match = " AND ".join(f"k.{name} = :{name}" for name in CALL_KEYS)
+    for (day, key), (lasted, first) in sorted(later.items()):
+        if not any((*lasted.values(), *first.values())):
+            continue
+        row = lean.one(
+            "SELECT l.key_id, l.latency_lowest, l.latency_counts, l.first_lowest, l.first_counts "
+            f"FROM {base}.daily_latencies l JOIN {base}.call_keys k ON k.id = l.key_id WHERE l.day = :day AND {match}",
+            {"day": day, **dict(zip(CALL_KEYS, key, strict=True))},
+        )
+        if row is not None:
+            packed = (*pack(merge((unpack(*row[1:3]), lasted))), *pack(merge((unpack(*row[3:5]), first))))
+            names = ("day", "key_id", "latency_lowest", "latency_counts", "first_lowest", "first_counts")
+            rows.append(dict(zip(names, (day, row[0], *packed), strict=True)))
+    return rows

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ledger_tui.domain import clock
-from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns
+from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns, table
 
 CHANGED, LATE, TOUCHED, TRACES = "as_of_changed", "as_of_late", "as_of_touched", "as_of_traces"
-SUMS = ("daily_costs", "daily_parties", "daily_latencies", "daily_uses")
+SUMS = ("daily_costs", "daily_parties", "daily_uses")
 """Sums of days; ``as_of_<name>`` holds what is to be added to get those of the moment."""
+LATENCIES = "daily_latencies"
+"""Counts of days; ``as_of_daily_latencies`` holds rows that stand in for real ones."""
 _OPEN = "s.status NOT IN ('succeeded', 'failed', 'canceled')"
 _FAILED, _CANCELED = "s.status = 'failed'", "s.status = 'canceled'"
-COUNTED = {"daily_uses": ("uses",)}
 _END_OF_SPAN = (
     "duration_us", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "first_token_us", "error_type",
@@ -52,7 +53,7 @@ def temporary_tables(moment: Moment) -> Iterator[str]:
     yield f"CREATE TEMP TABLE {CHANGED} (prompt_id TEXT PRIMARY KEY)"
     yield f"CREATE TEMP TABLE {LATE} (span_key BIGINT PRIMARY KEY, execution_id TEXT)"
     yield f"CREATE TEMP TABLE {TOUCHED} (id BIGINT PRIMARY KEY)"
-    for name in (*BY_PROMPT, *WHOLE, *SUMS, "traces"):
+    for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces"):
         yield f"CREATE TEMP TABLE as_of_{name} AS SELECT * FROM {moment.base}.{name} WHERE 1 = 0"
 
 
@@ -104,6 +105,7 @@ def views(moment: Moment) -> Iterator[str]:
     )
     for name in SUMS:
         yield _view(name, _days(moment, name))
+    yield _view(LATENCIES, _latencies(moment))
 
 
 def summed(moment: Moment) -> str:
@@ -125,6 +127,10 @@ def summed(moment: Moment) -> str:
     for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"):
         sums[name] = f"COALESCE(SUM(s.{name}), 0)"
     sums["cost_nusd"] = "COALESCE(SUM(s.cost_nusd), 0)"
+    sums["name"] = _first("name", "f.parent_span_id IS NULL", "''")
+    sums["environment"] = _first("environment", "f.environment <> ''", "''")
+    for name in ("session_id", "user_identifier"):
+        sums[name] = _first(name, f"f.{name} IS NOT NULL", "NULL")
     names = columns("traces")
     picked = ", ".join(sums.get(name, f"t.{name}") for name in names)
     return (
@@ -133,14 +139,25 @@ def summed(moment: Moment) -> str:
     )
 
 
+def _first(column: str, condition: str, otherwise: str) -> str:
+    """The value that the first recorded span of trace ``t`` with the condition has."""
+    found = f"(SELECT f.{column} FROM spans f WHERE f.trace_key = t.id AND {condition} ORDER BY f.id LIMIT 1)"
+    return f"COALESCE({found}, {otherwise})"
+
+
 def dropped(temp: str) -> Iterator[str]:
     """Take everything away again; ``temp``: the schema of temporary things."""
     for name in (
-        *SUMS, "traces", "executions", "span_payloads", "spans", "unregistered_prompts", "alerts", "late_prices", "usages",
-        "journal", "prompt_versions", "prompts", *WHOLE, *BY_PROMPT,
+        *SUMS, LATENCIES, "traces", "executions", "span_payloads", "spans", "unregistered_prompts", "alerts", "late_prices",
+        "usages", "journal", "prompt_versions", "prompts", *WHOLE, *BY_PROMPT,
     ):  # fmt: skip
         yield f"DROP VIEW IF EXISTS {temp}.{name}"
-    for name in (CHANGED, LATE, TOUCHED, *(f"as_of_{name}" for name in (*BY_PROMPT, *WHOLE, *SUMS, "traces"))):
+    for name in (
+        CHANGED,
+        LATE,
+        TOUCHED,
+        *(f"as_of_{name}" for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces")),
+    ):
         yield f"DROP TABLE IF EXISTS {temp}.{name}"
 
 
@@ -192,11 +209,8 @@ def _days(moment: Moment, name: str) -> str:
         f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day <= '{moment.day}' "
         f"UNION ALL SELECT {', '.join(names)} FROM as_of_{name}"
     )
-    if name == "daily_latencies":
-        # Packed counts are added up by their reader.
-        return days
-    counted = COUNTED.get(name) or tuple(one for one in names if one in _CALL_SUMS)
-    keys = [one for one in names if one not in counted]
+    keys = [column.name for column in table(name).primary_key]
+    counted = [one for one in names if one not in keys]
     sums = [f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in counted]
     return (
         f"SELECT {', '.join([*keys, *sums])} FROM ({days}) AS days "
@@ -204,15 +218,20 @@ def _days(moment: Moment, name: str) -> str:
     )
 
 
-_CALL_SUMS = frozenset(
-    ("calls", "errors", "canceled", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-     "cost_nusd", "unpriced", "duration_us")
-)  # fmt: skip
+def _latencies(moment: Moment) -> str:
+    names = columns(LATENCIES)
+    picked = ", ".join(f"l.{name}" for name in names)
+    instead = f"SELECT 1 FROM as_of_{LATENCIES} a WHERE a.day = l.day AND a.key_id = l.key_id"
+    return (
+        f"SELECT {picked} FROM {moment.base}.{LATENCIES} l WHERE l.day <= '{moment.day}' AND NOT EXISTS ({instead}) "
+        f"UNION ALL SELECT {', '.join(names)} FROM as_of_{LATENCIES} "
+        "WHERE latency_counts IS NOT NULL OR first_counts IS NOT NULL"
+    )
 
 
 def _until(names: Iterable[str], ended: str) -> dict[str, str]:
     return {name: f"CASE WHEN {ended} THEN {name} END" for name in names}
 
 
-def _columns(table: str, made: dict[str, str]) -> str:
-    return ", ".join(f"{made[name]} AS {name}" if name in made else name for name in columns(table))
+def _columns(name: str, made: dict[str, str]) -> str:
+    return ", ".join(f"{made[one]} AS {one}" if one in made else one for one in columns(name))

@@ -56,6 +56,9 @@ class Database:
     address: postgres.Address | None
     """The Postgres server and database, None on SQLite."""
 
+    is_past = False
+    """Whether an earlier moment is shown; then nothing can be written."""
+
     def __init__(self, target: str | Path, paths: Paths) -> None:
         """target: a SQLite file path, ``sqlite:///...`` or ``postgresql://...``. Touches nothing yet.
 

@@ -1,0 +1,256 @@
+"""Looking back: the ledger as of a moment is what one saw at that moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_tui import PromptLedger
+from ledger_tui.domain import clock
+from ledger_tui.domain.content import Message, PromptContent
+from ledger_tui.domain.values import SpanRecord, TokenUsage
+from ledger_tui.errors import InputError, LedgerError, NotFound, ReadOnlyMoment
+from ledger_tui.paths import Paths
+from ledger_tui.store.database import Database
+
+START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+NAMES = ("mail/welcome", "mail/bye", "code/review")
+TABLES = (
+    "prompt_states", "labels", "version_numbers", "input_sets", "price_entries", "budgets", "traces", "daily_costs",
+    "daily_parties", "daily_uses", "late_prices", "usages", "prompts", "prompt_versions", "journal",
+)  # fmt: skip
+LATENCIES = """
+SELECT l.day, k.provider, k.model, k.prompt_id, k.version_id, k.environment,
+       l.latency_lowest, l.latency_counts, l.first_lowest, l.first_counts
+FROM daily_latencies l JOIN call_keys k ON k.id = l.key_id
+"""
+SPANS = "SELECT id, status, duration_us, cost_nusd, unpriced, input_tokens, output_tokens, card_id FROM spans"
+TEXTS = "SELECT span_key, input, output, error FROM span_payloads"
+
+
+def content(text: str) -> PromptContent:
+    return PromptContent((Message("user", text),))
+
+
+class History:
+    """A ledger to which things happen, one after another, by a seeded chance."""
+
+    def __init__(self, ledger: PromptLedger, seed: int) -> None:
+        self.ledger = ledger
+        self.chance = random.Random(seed)
+        self.running: list[SpanRecord] = []
+        self.count = 0
+        self.passed_us = 0
+
+    def happen(self) -> None:
+        """Let some time pass, and one thing happen."""
+        self.passed_us = self.chance.randint(1, 5 * 3_600_000_000)
+        clock.advance(self.passed_us)
+        try:
+            self.chance.choice(
+                (
+                    self.save,
+                    self.label,
+                    self.field,
+                    self.undo,
+                    self.inputs,
+                    self.call,
+                    self.call,
+                    self.begin,
+                    self.end,
+                    self.end,
+                )
+            )()
+        except (NotFound, InputError):
+            pass
+
+    def save(self) -> None:
+        self.ledger.registry.save(self.chance.choice(NAMES), content(f"text {self.chance.randint(1, 6)} {{{{ x }}}}"))
+
+    def label(self) -> None:
+        name = self.chance.choice(NAMES)
+        if self.chance.random() < 0.3:
+            self.ledger.registry.remove_label(name, "production")
+        else:
+            self.ledger.registry.set_label(name, "production", self.chance.randint(1, 4))
+
+    def field(self) -> None:
+        field, value = self.chance.choice(
+            (
+                ("description", f"d{self.chance.random()}"),
+                ("archived", self.chance.random() < 0.5),
+                ("tags", ["a", "b"]),
+            )
+        )
+        self.ledger.registry.set_field(self.chance.choice(NAMES), field, value)
+
+    def inputs(self) -> None:
+        self.ledger.registry.keep_inputs(self.chance.choice(NAMES), "usual", {"x": self.chance.randint(1, 9)})
+
+    def undo(self) -> None:
+        self.ledger.registry.undo()
+
+    def call(self) -> None:
+        """A step of a trace that ends now and began when nobody looked; most of them are model calls."""
+        lasted = self.chance.randint(0, self.passed_us - 1)
+        self._record(self._step(clock.now_us() - lasted, duration_us=lasted, **self._outcome()))
+
+    def begin(self) -> None:
+        span = self._step(clock.now_us(), status="running", input="question")
+        self.running.append(span)
+        self._record(span)
+
+    def end(self) -> None:
+        if self.running:
+            span = self.running.pop(self.chance.randrange(len(self.running)))
+            self._record(
+                replace(span, duration_us=clock.now_us() - span.started_us, output="answer", **self._outcome())
+            )
+
+    def _record(self, span: SpanRecord) -> None:
+        self.ledger.traces.record([span])
+
+    def _step(self, started_us: int, **fields: Any) -> SpanRecord:
+        self.count += 1
+        return SpanRecord(
+            f"trace-{self.chance.randint(1, 6)}",
+            f"span-{self.count}",
+            **{
+                "name": "step",
+                "kind": "llm",
+                "status": "succeeded",
+                "started_us": started_us,
+                "provider": "somebody",
+                "model": self.chance.choice(("m1", "m2", None)),
+                "environment": self.chance.choice(("dev", "prod")),
+                "user_identifier": self.chance.choice((None, "ann")),
+                **fields,
+            },
+        )
+
+    def _outcome(self) -> dict[str, Any]:
+        priced = self.chance.random() < 0.6
+        return {
+            "status": self.chance.choice(("succeeded", "succeeded", "failed", "canceled")),
+            "tokens": TokenUsage(input=self.chance.randint(1, 900), output=self.chance.randint(1, 300)),
+            "cost_nusd": self.chance.randint(1, 10**9) if priced else None,
+            "unpriced": not priced,
+            "first_token_us": 900,
+        }
+
+
+def seen(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that readers of a ledger can see."""
+    with database.lean() as lean:
+        found = {name: lean.fetch(f"SELECT {_columns(name)} FROM {name}") for name in TABLES}
+        for name, sql in (("latencies", LATENCIES), ("spans", SPANS), ("texts", TEXTS)):
+            found[name] = lean.fetch(sql)
+    return {name: sorted((tuple(map(_plain, row)) for row in rows), key=repr) for name, rows in found.items()}
+
+
+def _columns(table: str) -> str:
+    from ledger_tui.store.as_of_registry import columns
+
+    return ", ".join(name for name in columns(table))
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, bool | Decimal) else value
+
+
+@pytest.fixture
+def stopped() -> Iterator[None]:
+    with clock.stopped(START):
+        yield
+
+
+def replayed(target: str | Path, paths: Paths, seed: int, steps: int) -> None:
+    """Let a history happen, look at it now and then, and later look back to the same moments."""
+    with PromptLedger(str(target), paths=paths) as ledger:
+        ledger.prepare()
+        history = History(ledger, seed)
+        looks: list[tuple[int, dict[str, list[tuple[Any, ...]]]]] = []
+        for step in range(steps):
+            history.happen()
+            if step % 7 == 3:
+                looks.append((clock.now_us(), seen(ledger.database)))
+        clock.advance(1)
+        for at_us, then in looks:
+            with PromptLedger(str(target), paths=paths, as_of=clock.from_us(at_us)) as past:
+                past.prepare()
+                now = seen(past.database)
+            assert {name: rows for name, rows in now.items() if rows != then[name]} == {
+                name: rows for name, rows in then.items() if rows != now[name]
+            }
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize("seed", range(4))
+def test_the_past_is_what_was_seen_then(paths: Paths, seed: int) -> None:
+    """Prompts, labels, traces, spans, texts and sums as of a moment are those that one saw at that moment."""
+    replayed(paths.database, paths, seed, 60)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_the_past_is_what_was_seen_then_on_postgres(paths: Paths, postgres_url: str) -> None:
+    """A shared database looks back as a file does."""
+    replayed(postgres_url, paths, 11, 40)
+
+
+def test_the_past_cannot_be_written(paths: Paths) -> None:
+    """Saving, running, recording and keeping are refused while an earlier moment is shown, and change nothing."""
+    with PromptLedger(paths=paths) as ledger:
+        ledger.prepare()
+        ledger.registry.save("a", content("text"))
+        before = seen(ledger.database)
+        with PromptLedger(paths=paths, as_of=clock.now()) as past:
+            past.prepare()
+            for attempt in (
+                lambda: past.registry.save("a", content("other")),
+                lambda: past.registry.set_label("a", "production", 1),
+                lambda: past.registry.undo(),
+                lambda: past.execute("a", {}, model="offline"),
+                lambda: past.render("a", {}),
+                lambda: past.log_external_span("t", name="s"),
+                lambda: past.create_prompt("b", "text"),
+            ):
+                with pytest.raises(ReadOnlyMoment) as refused:
+                    attempt()
+                assert refused.value.remedy
+        assert seen(ledger.database) == before
+
+
+def test_a_change_of_the_present_is_not_seen_in_the_past(paths: Paths) -> None:
+    """A view of the past that stays open stays what it is while the present goes on."""
+    with PromptLedger(paths=paths) as ledger:
+        ledger.prepare()
+        ledger.registry.save("a", content("first"))
+        with PromptLedger(paths=paths, as_of=clock.now()) as past:
+            past.prepare()
+            assert [row.active_number for row in past.registry.prompts()] == [1]
+            ledger.registry.save("a", content("second"))
+            ledger.registry.save("b", content("new"))
+            assert [(row.name, row.active_number) for row in past.registry.prompts()] == [("a", 1)]
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1960, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC), datetime(2026, 1, 1)]
+)
+def test_moments_that_cannot_be_shown_are_refused(paths: Paths, moment: datetime) -> None:
+    """A moment to come, one before 1970 and one without a zone are refused in words."""
+    with pytest.raises(LedgerError) as refused:
+        PromptLedger(paths=paths, as_of=moment)
+    assert refused.value.title
+
+
+def test_there_is_no_past_without_a_ledger(paths: Paths) -> None:
+    """Looking back where nothing was ever kept says so and makes no file."""
+    with PromptLedger(paths=paths, as_of=clock.now()) as past, pytest.raises(LedgerError, match="no ledger"):
+        past.prepare()
+    assert not paths.database.exists()
