@@ -40,7 +40,8 @@ _SHAPES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     ("J", (("eyJ", r"eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]*"),)),
-    ("earer ", (("earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"),)),
+    ("B", (("Bearer ", r"(?<=Bearer )[A-Za-z0-9._~+/=-]{8,}"),)),
+    ("b", (("bearer ", r"(?<=bearer )[A-Za-z0-9._~+/=-]{8,}"),)),
 )
 """A rare piece, marks that hold it, and the shape of key that each mark begins: nearly all texts have no mark, and looking
 for marks costs a hundredth of searching for the shapes."""

@@ -32,6 +32,33 @@ class Door:
         except Exception as error:
             self.lose(error)
 
+    def record_plain(
+        self,
+        numbers: tuple[int, ...],
+        fixed: tuple[str, ...],
+        free: tuple[Any, ...],
+        attributes: dict[str, Any],
+        flags: int,
+    ) -> bool:
+        """Append a span as it is, and say so, when nothing in it has to be redacted or put in another form."""
+        recorder = self._recorder()
+        body = recorder.plain(numbers, fixed, free, attributes, flags)
+        if body is None:
+            return False
+        recorder.append(body)
+        return True
+
+    def cleaned(
+        self, kind: str, fields: dict[str, Any], attributes: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields and attributes as they may be written; what is withheld stands in the attributes with its reason."""
+        withheld: dict[str, str] = {}
+        kept = {field: self.clean(kind, field, value, withheld) for field, value in fields.items()}
+        noted = self.clean_attributes(kind, attributes, withheld) if attributes else {}
+        if withheld:
+            noted["withheld"] = withheld
+        return kept, noted
+
     def clean(self, kind: str, field: str, value: Any, withheld: dict[str, str]) -> Any:
         """Plain JSON as it may be written; None when it is withheld, and then the reason is put into ``withheld``."""
         if value is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from ledger_tui.domain.text import repaired
+from ledger_tui.sdk.capture import repaired
 
 MAX_TEXT_BYTES = 500 * 1024
 """What is kept of a field's text."""
@@ -28,6 +26,25 @@ class Captured:
         self.left = limit
         self.cut = False
         self.lossy = False
+
+    def ascii_text(self, value: Any) -> bool:
+        """Whether ``value`` is kept as it is: the common case; what it takes is counted then."""
+        if type(value) is not str or len(value) > self.left or not value.isascii() or "\x00" in value:
+            return False
+        self.left -= len(value)
+        return True
+
+    def ascii_texts(self, values: Mapping[str, Any]) -> bool:
+        """``ascii_text`` for a few names and the texts under them, all at once."""
+        try:
+            together = "".join((*values, *values.values()))
+        except TypeError:
+            return False
+        size = len(together) + 8 * len(values)
+        if size > self.left or len(values) > MAX_ITEMS or not together.isascii() or "\x00" in together:
+            return False
+        self.left -= size
+        return True
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         """``value`` as plain JSON; what is none becomes its repr."""
@@ -81,7 +98,9 @@ class Captured:
             return f"<{len(value)} bytes>"
         if isinstance(value, BaseException):
             return self.text(f"{type(value).__name__}: {value}"[:MAX_REPR])
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+            import dataclasses
+
             return self._mapping({f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}, depth)
         dump = getattr(type(value), "model_dump", None)
         if callable(dump):
@@ -120,4 +139,6 @@ def as_text(value: Any) -> str | None:
     """A captured value as a span keeps it: text as it is, None as nothing, else JSON."""
     if value is None or isinstance(value, str):
         return value
+    import json
+
     return json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain import clock
 from ledger_tui.domain.ids import new_id
-from ledger_tui.domain.span_words import FLAG_LOSSY
+from ledger_tui.domain.span_words import FLAG_LOSSY, MAX_ID
 from ledger_tui.sdk import capture
 from ledger_tui.sdk.capture import (
     MAX_KIND,
@@ -23,6 +23,7 @@ from ledger_tui.sdk.capture import (
     duration_us,
     start_us,
 )
+from ledger_tui.sdk.context import innermost
 from ledger_tui.services.span_prices import SpanPrices
 from ledger_tui.services.spooling import Spooler, close_all
 from ledger_tui.store import spool_record
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from ledger_tui.domain.values import SpanRecord
     from ledger_tui.paths import Paths
+    from ledger_tui.sdk.context import Here
     from ledger_tui.sdk.door import Door
     from ledger_tui.services.models import ModelService
     from ledger_tui.settings import Settings
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BYTES = 16 * 1024
 """Of an error's text; and of all that is no input or output where the short way is taken."""
+_NUL = "\0"
+_SCALARS = frozenset((float, bool, type(None)))
+_LONG = 10_000_000
+"""Longer numbers may be of cards or telephones."""
+_A_YEAR_MS = 366 * 86_400_000
 _KIND = spool_record.TEXTS.index("kind")
 _SEPARATORS = len(spool_record.TEXTS) - 1
 _pack = spool_record.NUMBERS.pack
@@ -62,9 +69,13 @@ class Recorder:
     ) -> None:
         """door: redacts what ``span`` is given."""
         self.spooler = Spooler(
-            database, paths, device=device, limit_bytes=settings.spool_mb * 1024 * 1024, price=SpanPrices(models)
+            database,
+            paths,
+            device=device,
+            limit_bytes=settings.spool_mb * 1024 * 1024,
+            price=SpanPrices(models, database),
         )
-        self._append = self.spooler.append
+        self.append = self.spooler.append
         self._door = door
         self._hides_nothing = door.redactor.hides_nothing
         self._environment = environment
@@ -104,17 +115,30 @@ class Recorder:
         execution_id: str | None = None,
     ) -> str:
         """Record one span and return its id, as ``PromptLedger.log_external_span`` says."""
+        if (here := innermost()) is not None:
+            trace_id, parent_span_id, environment, session_id, user_identifier = self._inside(
+                here, span_id, trace_id, parent_span_id, environment, session_id, user_identifier
+            )
         now_us = clock.now_us()
-        trace_id = new_id(now_us) if trace_id is None else checked_id("trace id", trace_id)
-        span_id = new_id(now_us) if span_id is None else checked_id("span id", span_id)
+        if trace_id is None:
+            trace_id = new_id(now_us)
+        elif type(trace_id) is not str or not 0 < len(trace_id) <= MAX_ID or not trace_id.isascii():
+            checked_id("trace id", trace_id)
+        if span_id is None:
+            span_id = new_id(now_us)
+        else:
+            checked_id("span id", span_id)
         if parent_span_id is not None:
             checked_id("parent span id", parent_span_id)
-        lasted = -1 if duration_ms is None else duration_us(duration_ms)
+        if type(duration_ms) is float and 0.0 <= duration_ms <= _A_YEAR_MS:
+            lasted = round(duration_ms * 1000.0)
+        else:
+            lasted = -1 if duration_ms is None else duration_us(duration_ms)
         state = STATUS_WORDS.get(status) or capture.status_of(status)
         if status == "timeout" and error_type is None:
             error_type = "timeout"
         numbers = (
-            start_us(started_at, lasted, now_us),
+            now_us - lasted if started_at is None and 0 <= lasted <= now_us else start_us(started_at, lasted, now_us),
             lasted,
             -1 if prompt_tokens is None else checked_count("input tokens", prompt_tokens),
             -1 if cached_tokens is None else checked_count("cached tokens", cached_tokens),
@@ -129,18 +153,46 @@ class Recorder:
             execution_id or "",
         )  # fmt: skip
         free = (name, session_id, user_identifier, error, input_data, output_data)
-        body = self._plain(numbers, fixed, free, attributes)
+        body = self.plain(numbers, fixed, free, attributes)
         if body is None:
             names = ("name", "session_id", "user_identifier", "error", "input", "output")
             cleaned, attributes = self._door.foreign(kind, dict(zip(names, free, strict=True)), attributes)
             body = self._any(numbers, fixed, cleaned, attributes)
-        self._append(body)
+        self.append(body)
         return span_id
 
-    def _plain(
-        self, numbers: tuple[int, ...], fixed: tuple[str, ...], free: tuple[Any, ...], attributes: Any
+    def _inside(self, here: Here | None, span_id: str | None, *said: str | None) -> tuple[str | None, ...]:
+        """Trace, parent, environment, session and user as the caller said, else as the open span of this ledger has them.
+
+        That holds for a record of the same trace, and for one that names none.
+        """
+        while here is not None and getattr(here.ledger, "_made_recorder", None) is not self:
+            here = here.outer
+        trace_id, parent, environment, session_id, user_identifier = said
+        if here is None or (trace_id is not None and trace_id != here.trace_id):
+            return said
+        if parent is None and span_id != here.span_id:
+            parent = here.span_id
+        return (
+            here.trace_id,
+            parent,
+            here.environment or None if environment is None else environment,
+            here.session_id if session_id is None else session_id,
+            here.user_identifier if user_identifier is None else user_identifier,
+        )
+
+    def plain(
+        self,
+        numbers: tuple[int, ...],
+        fixed: tuple[str, ...],
+        free: tuple[Any, ...],
+        attributes: Mapping[str, Any] | None,
+        flags: int = 0,
     ) -> bytes | None:
-        """The record when it holds nothing but texts within limits of which none is to be hidden, else None."""
+        """The record when it holds nothing but texts within limits, and flat attributes, of which none is to be hidden.
+
+        None when it does not: then ``_any`` takes it after everything was redacted one by one.
+        """
         name, session_id, user_identifier, error, given, made = free
         has = 0
         if given is not None:
@@ -152,27 +204,60 @@ class Recorder:
             if type(made) is not str or len(made) > self._output_bytes:
                 return None
         texts = (name, session_id or "", user_identifier or "", error or "", given or "", made or "")
-        count = 0
-        if attributes:
-            if type(attributes) is not dict:
-                return None
-            count = len(attributes)
-            texts = (*texts, *attributes, *attributes.values())
+        if attributes and type(attributes) is not dict:
+            return None
+        count = len(attributes) if attributes else 0
         try:
-            shown = "\x00".join(texts)
-            data = "\x00".join((*fixed, shown)).encode()
-            if len(name) > MAX_NAME or len(fixed[_KIND]) > MAX_KIND:
+            shown = _NUL.join((*texts, *attributes, *attributes.values()) if attributes else texts)
+            data = f"{_NUL.join(fixed)}\0{shown}".encode()
+        except UnicodeEncodeError:
+            return None
+        except TypeError:
+            return self._scalars(numbers, fixed, texts, attributes, flags, has) if attributes else None
+        if data.count(b"\0") != _SEPARATORS + 2 * count or not self._goes_out(fixed, texts, shown, data, attributes):
+            return None
+        return _pack(*numbers, count, flags, has) + data
+
+    def _scalars(
+        self,
+        numbers: tuple[int, ...],
+        fixed: tuple[str, ...],
+        texts: tuple[str, ...],
+        attributes: Mapping[str, Any],
+        flags: int,
+        has: int,
+    ) -> bytes | None:
+        """``plain`` where some attributes are numbers, true, false or None: those are written as JSON."""
+        strings = [item for item in attributes.values() if type(item) is str]
+        for item in attributes.values():
+            kind = type(item)
+            if kind is not str and kind not in _SCALARS and not (kind is int and -_LONG < item < _LONG):
                 return None
-        except (TypeError, UnicodeEncodeError):
+        try:
+            shown = _NUL.join((*texts, *attributes, *strings))
+            noted = capture.encoder()(attributes)
+            data = f"{_NUL.join(fixed)}\0{_NUL.join(texts)}\0{noted}".encode()
+        except (TypeError, ValueError):
             return None
         if (
-            data.count(b"\x00") != _SEPARATORS + 2 * count
-            or (len(data) > self._never_cut_bytes and not shown.isascii())
-            or len(shown) - len(given or "") - len(made or "") > MAX_ERROR_BYTES
-            or not self._hides_nothing(shown, attributes or ())
+            data.count(b"\0") != _SEPARATORS + 1
+            or shown.count(_NUL) != len(texts) - 1 + len(attributes) + len(strings)
+            or not self._goes_out(fixed, texts, shown, data, attributes)
         ):
             return None
-        return _pack(*numbers, count, 0, has) + data
+        return _pack(*numbers, 0, flags, has | HAS_JSON) + data
+
+    def _goes_out(
+        self, fixed: tuple[str, ...], texts: tuple[str, ...], shown: str, data: bytes, attributes: Any
+    ) -> bool:
+        """Whether nothing is cut or hidden in what was joined."""
+        return (
+            len(texts[0]) <= MAX_NAME
+            and len(fixed[_KIND]) <= MAX_KIND
+            and (len(data) <= self._never_cut_bytes or shown.isascii())
+            and len(shown) - len(texts[4]) - len(texts[5]) <= MAX_ERROR_BYTES
+            and self._hides_nothing(shown, attributes or ())
+        )
 
     def _any(self, numbers: tuple[int, ...], fixed: tuple[str, ...], free: Sequence[Any], attributes: Any) -> bytes:
         """The record of what is redacted already, whatever it holds; raises InputError and ContentRefused."""
@@ -218,7 +303,7 @@ class Recorder:
             tokens.reasoning,
         )
         known = (-1 if one is None else one for one in (*numbers, span.cost_nusd))
-        self._append(_pack(span.started_us, *known, 0, span.flags | more, has) + data)
+        self.append(_pack(span.started_us, *known, 0, span.flags | more, has) + data)
 
 
 def _joined(texts: tuple[str, ...]) -> tuple[bytes, int]:

@@ -7,18 +7,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledger_tui.domain import clock, ids
-from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY, SpanRecord, TokenUsage
-from ledger_tui.errors import InputError
+from ledger_tui.domain.span_words import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.sdk.context import Here, current, enter, innermost
+from ledger_tui.sdk.naming import checked, given, short, words
 from ledger_tui.sdk.plain import MAX_NAME, Captured, as_text
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.values import SpanRecord
     from ledger_tui.sdk.door import Door
 
 T = TypeVar("T")
 MAX_EVENTS = 200
 MAX_ATTRIBUTES_BYTES = 200 * 1024
-MAX_ID = 128
 MAX_KIND = 64
 
 
@@ -52,7 +52,7 @@ class Tracer:
             name,
             kind,
             parent=None,
-            trace_id=_checked(trace_id) if trace_id is not None else None,
+            trace_id=checked(trace_id) if trace_id is not None else None,
             session_id=session_id,
             user_identifier=user_identifier,
             environment=environment,
@@ -79,14 +79,14 @@ class Tracer:
         here = current(self.ledger)
         if trace_id is not None and (here is None or here.trace_id != trace_id):
             here = None
-        parent = _checked(parent_span_id) if parent_span_id is not None else here.span_id if here else None
+        parent = checked(parent_span_id) if parent_span_id is not None else here.span_id if here else None
         return Span(
             self,
             name,
             kind,
             parent=parent,
             around=here,
-            trace_id=_checked(trace_id) if trace_id is not None else None,
+            trace_id=checked(trace_id) if trace_id is not None else None,
             attributes=attributes,
             input=input,
             live=live,
@@ -144,12 +144,15 @@ class Span:
         live: bool = False,
     ) -> None:
         self._door, self._ledger = tracer.door, tracer.ledger
-        self.name, self.kind, self.parent_span_id = _short(name, MAX_NAME), _short(kind, MAX_KIND), parent
+        self.name, self.kind, self.parent_span_id = short(name, MAX_NAME), short(kind, MAX_KIND), parent
         self.trace_id = trace_id or (around.trace_id if around else ids.new_id())
         self.span_id = ids.new_id()
-        self._session_id = _given(session_id) or (around.session_id if around else None)
-        self._user_identifier = _given(user_identifier) or (around.user_identifier if around else None)
-        self._environment = _given(environment) or (around.environment if around else "")
+        self._session_id, self._user_identifier = given(session_id), given(user_identifier)
+        self._environment = given(environment) or ""
+        if around is not None:
+            self._session_id = self._session_id or around.session_id
+            self._user_identifier = self._user_identifier or around.user_identifier
+            self._environment = self._environment or around.environment
         self._captured = Captured(MAX_ATTRIBUTES_BYTES)
         self._attributes: dict[str, Any] = {}
         self._input: Any = None
@@ -163,7 +166,9 @@ class Span:
         self.facts: dict[str, Any] = {}
         if input is not None:
             self.input = input
-        if attributes:
+        if attributes and self._captured.ascii_texts(attributes):
+            self._attributes.update(attributes)
+        elif attributes:
             self.set(**{str(key): value for key, value in attributes.items()})
 
     # What a step says of itself
@@ -219,15 +224,17 @@ class Span:
 
         input includes the cached tokens, output the reasoning ones.
         """
+        from ledger_tui.domain.values import TokenUsage
+
         tokens = TokenUsage(input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens)
-        self.facts.update(model=_short(model, MAX_NAME), provider=_given(provider), tokens=tokens)
+        self.facts.update(model=short(model, MAX_NAME), provider=given(provider), tokens=tokens)
         return self
 
     def fail(self, error: BaseException | str, error_type: str = "") -> Span:
         """Record that the step failed, without raising anything."""
         self._status = "failed"
         self.error_type = error_type or (type(error).__name__ if isinstance(error, BaseException) else "error")
-        self._error = _words(error)
+        self._error = words(error)
         return self
 
     def stream(self, items: Iterable[T]) -> Iterable[T]:
@@ -320,6 +327,8 @@ class Span:
 
     def _captured_apart(self, value: Any, limit_kb: int) -> Any:
         taken = Captured(limit_kb * 1024)
+        if taken.ascii_text(value):
+            return value
         plain = taken.plain(value)
         self._captured.cut |= taken.cut
         self._captured.lossy |= taken.lossy
@@ -327,62 +336,60 @@ class Span:
 
     def _write(self, status: str, duration_us: int | None) -> None:
         try:
-            self._door.record(self._record(status, duration_us))
+            if self.facts or not self._wrote_plain(status, duration_us):
+                self._door.record(self._record(status, duration_us))
         except Exception as error:
             self._door.lose(error)
 
+    def _wrote_plain(self, status: str, duration_us: int | None) -> bool:
+        """Whether the span could be written as it is, which takes a fraction of the time."""
+        lasted = -1 if duration_us is None else duration_us
+        environment = self._environment or self._ledger.environment
+        return self._door.record_plain(
+            (self.started_us, lasted, -1, -1, -1, -1, -1, -1),
+            (self.trace_id, self.span_id, self.parent_span_id or "", self.kind, status, "", "", "", environment,
+             self.error_type, "", "", "", ""),
+            (self.name or "unnamed", self._session_id, self._user_identifier, self._error or None, self._input,
+             self._output),
+            self._attributes,
+            self._flags(),
+        )  # fmt: skip
+
     def _record(self, status: str, duration_us: int | None) -> SpanRecord:
-        taken, kind = self._captured, self.kind
-        withheld: dict[str, str] = {}
+        from ledger_tui.domain.values import SpanRecord
 
-        def clean(field: str, value: Any) -> Any:
-            return self._door.clean(kind, field, value, withheld)
-
-        fields = {
-            "name": clean("name", self.name) or "unnamed",
-            "session_id": clean("session_id", self._session_id),
-            "user_identifier": clean("user_identifier", self._user_identifier),
-            "error": clean("error", self._error or None),
-            "input": as_text(clean("input", self._input)),
-            "output": as_text(clean("output", self._output)),
-        }
-        attributes = self._door.clean_attributes(kind, self._attributes, withheld) if self._attributes else {}
-        if withheld:
-            attributes["withheld"] = withheld
+        fields, attributes = self._door.cleaned(
+            self.kind,
+            {
+                "name": self.name,
+                "session_id": self._session_id,
+                "user_identifier": self._user_identifier,
+                "error": self._error or None,
+                "input": self._input,
+                "output": self._output,
+            },
+            self._attributes,
+        )
         return SpanRecord(
             trace_id=self.trace_id,
             span_id=self.span_id,
             parent_span_id=self.parent_span_id,
-            kind=kind,
+            name=fields["name"] or "unnamed",
+            kind=self.kind,
             status=status,
             started_us=self.started_us,
             duration_us=duration_us,
             environment=self._environment or self._ledger.environment,
+            session_id=fields["session_id"],
+            user_identifier=fields["user_identifier"],
             error_type=self.error_type or None,
+            error=fields["error"],
+            input=as_text(fields["input"]),
+            output=as_text(fields["output"]),
             attributes=attributes,
-            flags=FLAG_CUT * taken.cut | FLAG_LOSSY * taken.lossy,
-            **fields,
+            flags=self._flags(),
             **self.facts,
         )
 
-
-def _short(text: Any, limit: int) -> str:
-    return Captured(limit * 4).text(str(text)[:limit])
-
-
-def _given(text: Any) -> str | None:
-    return _short(text, MAX_ID) if text else None
-
-
-def _checked(text: str) -> str:
-    if not isinstance(text, str) or not 0 < len(text) <= MAX_ID or "\x00" in text:
-        raise InputError(f"an id is any text of 1 to {MAX_ID} characters without NUL")
-    return text
-
-
-def _words(error: BaseException | str) -> str:
-    try:
-        return Captured(16_384).text(str(error))
-    except Exception:
-        # The exception's own __str__ failed; its type is recorded.
-        return ""
+    def _flags(self) -> int:
+        return FLAG_CUT * self._captured.cut | FLAG_LOSSY * self._captured.lossy
