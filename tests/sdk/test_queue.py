@@ -51,7 +51,7 @@ def test_a_submitted_call_is_made_later_and_kept_like_every_other(ledger: Prompt
         "cost",
         "finish_reason",
     ):
-        assert result[name] == direct[name], name  # type: ignore[literal-required]
+        assert result[name] == direct[name], name
     (span,) = seen(ledger, "t")
     assert (span.row.name, span.row.status, span.row.span_id) == ("hello", "succeeded", ticket["span_id"])
     assert span.attributes["mode"] == "async" and span.attributes["queue_wait_ms"] >= 0

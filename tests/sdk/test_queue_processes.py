@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ledger_tui import PromptLedger
 from ledger_tui.domain import clock
+from ledger_tui.domain.content import PromptContent
 from ledger_tui.services import processes
 from ledger_tui.services.queue import DatabaseQueue
 from ledger_tui.services.run_values import RunRequest
@@ -24,6 +25,7 @@ from tests.sdk.queueing import WITH_SERVER, ledger_on, left, row, worked
 from tests.sdk.spooling import assert_sums_are_a_recount, ledger_in, program, until
 from tests.servers.failures import SPOKEN, FailingServer
 
+HELLO = PromptContent.of_text("Hello")
 DRAIN = """
 ledger.prepare()
 print("ready", flush=True)
@@ -243,7 +245,7 @@ def devices(tmp_path: Path, any_database: Database) -> Iterator[tuple[PromptLedg
 def test_another_devices_claim_is_a_lease(devices: tuple[PromptLedger, DatabaseQueue, DatabaseQueue]) -> None:
     """What another device runs is left alone while it renews its claim, and taken when it has been silent for long."""
     ledger, one, two = devices
-    request = RunRequest(ledger.registry.content(ledger.registry.save("greet", _hello()).version.id), "offline")
+    request = RunRequest(ledger.registry.content(ledger.registry.save("greet", HELLO).version.id), "offline")
     ticket = one.put(ledger.runs.plan(request))
     now = datetime.now(UTC)
     with clock.moved(now):
@@ -270,17 +272,11 @@ def test_what_waits_for_a_silent_device_is_taken_late(
 ) -> None:
     """A call that waits for another device's program is anybody's once it is overdue."""
     ledger, one, two = devices
-    request = RunRequest(ledger.registry.content(ledger.registry.save("greet", _hello()).version.id), "offline")
+    request = RunRequest(ledger.registry.content(ledger.registry.save("greet", HELLO).version.id), "offline")
     one.put(ledger.runs.plan(request))
     assert two.claim(4) == []
     with clock.moved(datetime.now(UTC) + timedelta(seconds=121)):
         assert len(two.claim(4)) == 1
-
-
-def _hello() -> object:
-    from ledger_tui.domain.content import PromptContent
-
-    return PromptContent.of_text("Hello")
 
 
 def test_a_process_is_known_by_more_than_its_number() -> None:

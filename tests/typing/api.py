@@ -20,6 +20,7 @@ from ledger_tui.sdk.results import (
     RenderResult,
     SavedPrompt,
     SpanInfo,
+    SubmitResult,
     TraceInfo,
 )
 
@@ -89,6 +90,27 @@ async def in_an_event_loop(ledger: PromptLedger) -> None:
     """The same, awaited."""
     assert_type(await ledger.aexecute("a", {"name": "Sarah"}, trace_id="t"), ExecuteResult)
     assert_type(await ledger.arender("a", {"name": "Sarah"}), RenderResult)
+
+
+def queueing(ledger: PromptLedger) -> None:
+    """Calls that are made later."""
+    ticket = ledger.submit("a", {"name": "Sarah"}, model="offline", idempotency_key="k", session_id="s")
+    assert_type(ticket, SubmitResult)
+    assert_type(ticket["execution_id"], str)
+    assert_type(ledger.result(ticket["execution_id"]), ExecuteResult)
+    assert_type(ledger.result(ticket["execution_id"], wait=2.5)["status"], str)
+    assert_type(ledger.cancel(ticket["execution_id"]), ExecuteResult)
+    ledger.execute("a", idempotency_key="k")
+    ledger.submit("a", wait=3)  # type: ignore[call-arg]
+    ledger.result(3)  # type: ignore[arg-type]
+
+
+async def queueing_in_an_event_loop(ledger: PromptLedger) -> None:
+    """The same, awaited."""
+    ticket = await ledger.asubmit("a", {"name": "Sarah"}, trace_id="t")
+    assert_type(ticket, SubmitResult)
+    assert_type(await ledger.aresult(ticket["execution_id"], wait=3), ExecuteResult)
+    assert_type(await ledger.acancel(ticket["execution_id"]), ExecuteResult)
 
 
 def reading(ledger: PromptLedger) -> None:
