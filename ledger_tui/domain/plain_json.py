@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ledger_tui.domain.content import MAX_DEPTH, MAX_KEYS
 
 _SAFE_INTEGER = 2**53
 _NUL = "\\u0000"
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False).encode
+
+
+def _encoder() -> Callable[[dict[str, Any]], str]:
+    """An encoder that is made once; the library's own makes another for every value."""
+    whole = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+    make, texts = json.encoder.c_make_encoder, json.encoder.encode_basestring  # type: ignore[attr-defined]
+    if make is None:
+        return whole.encode
+    pieces = make(None, whole.default, texts, None, ":", ",", True, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _encoder()
 
 
 def quick_json(value: dict[str, Any]) -> str | None:
@@ -25,18 +38,21 @@ def quick_json(value: dict[str, Any]) -> str | None:
             room -= len(box)
             items = box
             if type(box) is dict:
-                for key in box:
-                    if type(key) is not str:
-                        return None
+                try:
+                    "".join(box)
+                except TypeError:
+                    return None
                 items = box.values()
             for item in items:
                 kind = type(item)
-                if kind is str or kind is bool or item is None:
+                if kind is str:
                     continue
                 if kind is dict or kind is list:
                     inner.append(item)
                 elif not (
-                    (kind is int and -_SAFE_INTEGER <= item <= _SAFE_INTEGER)
+                    item is None
+                    or kind is bool
+                    or (kind is int and -_SAFE_INTEGER <= item <= _SAFE_INTEGER)
                     or (kind is float and not item.is_integer() and item - item == 0)
                 ):
                     return None

@@ -10,12 +10,14 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from types import TracebackType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -32,6 +34,8 @@ from ledger_tui.errors import (
 )
 
 _KEPT = 256
+_TOGETHER = 64
+"""Pieces of text that are counted together."""
 _MAX_POWER_BITS = 65_536
 _TEXT = frozenset(
     [
@@ -120,9 +124,29 @@ class _Composition(threading.local):
 _composition = _Composition()
 
 
+class _Code(CodeGenerator):
+    """Jinja2's own, but for ``value.name``: a key of a plain mapping is read in place, without asking the sandbox.
+
+    The sandbox would do the same, for what stands in a mapping is never an attribute of it.
+    """
+
+    _held = 0
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:
+        if node.attr in _OF_MAPPINGS:
+            super().visit_Getattr(node, frame)
+            return
+        self._held += 1
+        held = f"held_{self._held}"
+        self.write(f"({held}[{node.attr!r}] if type({held} := ")
+        self.visit(node.node, frame)
+        self.write(f") is dict and {node.attr!r} in {held} else environment.getattr({held}, {node.attr!r}))")
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """Jinja2 with methods by white list and without the ways out that have been found over the years."""
 
+    code_generator_class = _Code
     intercepted_binops = frozenset({"*", "**"})
 
     def __init__(self) -> None:
@@ -141,9 +165,9 @@ class Environment(ImmutableSandboxedEnvironment):
         return any(attr in allowed for kind, allowed in _ALLOWED if isinstance(obj, kind))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """``obj.attribute`` of a template; for a key of a mapping what Jinja2 does, without asking for an attribute first."""
-        if type(obj) is dict and attribute in obj and attribute not in _OF_MAPPINGS:
-            return obj[attribute]
+        """``obj.attribute`` of a template, as Jinja2 has it."""
+        if type(obj) is LoopContext and attribute in _LOOP:
+            return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
@@ -272,27 +296,34 @@ def render_compiled(
     """``render`` of a template that ``compiled`` gave."""
     template, reading = made
     names: dict[Template, str] = {}
-    outer = _composition.texts, _composition.used, _composition.names
-    _composition.texts, _composition.used, _composition.names = texts, used, names
+    if texts:
+        _composition.texts, _composition.used, _composition.names = texts, used, names
     try:
-        # No text has more characters than bytes, so this ends in time; the bytes are counted once, at the end.
-        parts: list[str] = []
-        left = limit
-        for part in template.root_render_func(template.new_context(cast(dict[str, Any], variables))):
-            left -= len(part)
-            if left < 0:
-                raise _too_much()
-            parts.append(part)
-        text = "".join(parts)
-        if not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limit:
-            raise _too_much()
-        return text
+        return _counted(template.root_render_func(template.new_context(cast(dict[str, Any], variables))), limit)
     except TemplateTooExpensive:
         raise
     except Exception as error:
         raise _our_error(error, template, reading, names) from error
     finally:
-        _composition.texts, _composition.used, _composition.names = outer
+        if texts:
+            _composition.texts, _composition.used, _composition.names = NO_TEXTS, None, None
+
+
+def _counted(pieces: Iterator[str], limit: int) -> str:
+    """The pieces in one; TemplateTooExpensive soon after they come to more than ``limit`` bytes."""
+    # No text has more characters than bytes, so counting those ends it in time; bytes are counted once, at the end.
+    parts = list(islice(pieces, _TOGETHER))
+    if len(parts) == _TOGETHER:
+        size = sum(map(len, parts))
+        while size <= limit and (more := list(islice(pieces, _TOGETHER))):
+            parts += more
+            size += sum(map(len, more))
+        if size > limit:
+            raise _too_much()
+    text = "".join(parts)
+    if len(text) > limit or not (text.isascii() or len(text.encode("utf-8", "surrogatepass")) <= limit):
+        raise _too_much()
+    return text
 
 
 def _too_much() -> TemplateTooExpensive:

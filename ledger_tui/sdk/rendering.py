@@ -16,7 +16,7 @@ from ledger_tui.domain.includes import NO_PLAN, Included, Origin, Plan
 from ledger_tui.domain.plain_json import quick_json
 from ledger_tui.domain.template import MAX_OUTPUT_BYTES, NO_TEXTS, at, check_variables
 from ledger_tui.errors import StoreError, TemplateError
-from ledger_tui.sdk.context import current
+from ledger_tui.sdk.context import current, innermost
 from ledger_tui.services.executing import included_infos
 from ledger_tui.services.kept import Kept
 from ledger_tui.services.run_values import RunRequest
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.registry import VersionRef
 
 SOURCE = "sdk"
+NOTHING: dict[str, Any] = {}
 Text = tuple[str, str]
 """A role and a text."""
 _OPTIONS = frozenset({"version", "label", "environment", "session_id", "user_identifier", "metadata"})
@@ -81,16 +82,10 @@ class Renderer:
 
     def render(self, name: str, variables: Mapping[str, Any], options: RenderOptions) -> RenderResult:
         """Fill the templates of a prompt and record the usage; raises what ``PromptLedger.render`` says."""
-        given: dict[str, Any] = {}
-        if options:
-            if not options.keys() <= _OPTIONS:
-                raise TypeError(f"render takes no option {min(options.keys() - _OPTIONS)!r}")
-            given = {key: value for key, value in options.items() if value is not None}
-        if (here := current(self._ledger)) is not None:
-            inherited = ("environment", "session_id", "user_identifier")
-            given = {key: value for key in inherited if (value := getattr(here, key))} | given
-        ready = self._ready(name, given.pop("label", None) or given.pop("version", None))
-        given.pop("version", None)
+        given, ref = NOTHING, None
+        if options or innermost() is not None:
+            given, ref = self._given(options)
+        ready = self._ready(name, ref)
         if not self._in_process:
             return self._by_helper(name, variables, ready, given)
         parameters = quick_json(variables) if type(variables) is dict else None
@@ -106,6 +101,17 @@ class Renderer:
         if usage_id is None:
             usage_id = self._kept_carefully(name, variables, ready, messages, included, given)
         return _result(usage_id, name, ready, messages, included)
+
+    def _given(self, options: RenderOptions) -> tuple[dict[str, Any], VersionRef]:
+        """What the caller and the span around it say of the usage, and which version is meant."""
+        if not options.keys() <= _OPTIONS:
+            raise TypeError(f"render takes no option {min(options.keys() - _OPTIONS)!r}")
+        given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+        if (here := current(self._ledger)) is not None:
+            inherited = ("environment", "session_id", "user_identifier")
+            given = {key: value for key in inherited if (value := getattr(here, key))} | given
+        ref: Any = given.pop("version", None)
+        return given, given.pop("label", None) or ref
 
     def _ready(self, name: str, ref: VersionRef) -> Ready:
         """The version that is meant, as it was prepared for an earlier render when nothing changed since."""
@@ -164,11 +170,14 @@ class Renderer:
         given: dict[str, Any],
     ) -> str | None:
         """Record a usage of plain texts within limits; None when it needs a closer look."""
-        usages, metadata = self._usages, given.get("metadata")
-        noted = "{}" if not metadata else quick_json(metadata) if type(metadata) is dict else None
-        if noted is None:
-            return None
-        usage_id = ids.new_id()
+        usages, noted = self._usages, "{}"
+        if given and (metadata := given.get("metadata")):
+            found = quick_json(metadata) if type(metadata) is dict else None
+            if found is None:
+                return None
+            noted = found
+        now_us = clock.now_us()
+        usage_id = ids.new_id(now_us)
         texts = [
             usage_id, ready.prompt_id, ready.version.version_id, given.get("environment") or usages.environment,
             given.get("session_id") or "", given.get("user_identifier") or "", SOURCE,
@@ -177,7 +186,7 @@ class Renderer:
         for message in messages:
             texts += message
         try:
-            body = spool_usage.encode(clock.now_us(), texts)
+            body = spool_usage.encode(now_us, texts)
         except TypeError:
             return None
         if body is None or len(body) > usages.limit_bytes:
