@@ -245,7 +245,7 @@ def _ledger_places(
         at_us=standing.active_created_us,
         commit=standing.git_commit,
         path=standing.git_path or "",
-        dirty=standing.git_dirty,
+        dirty=_yes_or_no(standing.git_dirty),
     )
     return (
         registered,
@@ -263,9 +263,14 @@ def _pointed(kind: Literal["label", "executed"], one: Pointed) -> Place:
         one.at_us,
         commit=one.git_commit,
         path=one.git_path or "",
-        dirty=one.git_dirty,
+        dirty=_yes_or_no(one.git_dirty),
         trace_id=one.trace_id,
     )
+
+
+def _yes_or_no(stored: object) -> bool | None:
+    """A stored truth value: SQLite gives 0 and 1."""
+    return None if stored is None else bool(stored)
 
 
 def _numbered(found: Found, prompt_id: str, numbers: Mapping[str, int]) -> tuple[Place, ...]:

@@ -152,6 +152,8 @@ of your program runs: Python files are read, and a text that is computed shows a
     def say_failure(self, title: str, words: str) -> None:
         """Say why it could not be looked."""
         self.query_one("#nothing", Static).update(failed(title, words))
+        if self.watching.matrix is None:
+            self.query_one("#ground", Static).update("")
         self.add_class("-nothing")
 
     def show_places(self) -> None:

@@ -68,8 +68,12 @@ class DriftWatch:
         await self._place.app.opened.wait()
         while True:
             stale, self._stale = self._stale, False
-            with suppress(LedgerError):
+            try:
                 found = await asyncio.to_thread(self._look, stale)
+            except LedgerError:
+                # The page says what is wrong when somebody looks; here it is tried again.
+                self._stale = True
+            else:
                 if found is not None:
                     self.take(*found)
             with suppress(asyncio.TimeoutError):
@@ -85,7 +89,7 @@ class DriftWatch:
         return self.read()
 
     def read(self, told: Callable[[str], None] | None = None) -> tuple[Matrix, Any]:
-        """In a thread: look now. The stamp is taken before and after, so that a change meanwhile is seen next time."""
+        """In a thread: look now; a new matrix and the stamp of what was read."""
         from ledger_tui.services.drift import stamp
 
         matrix = self._place.ledger.drift.matrix(self.folder, told)

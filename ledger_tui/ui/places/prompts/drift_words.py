@@ -16,6 +16,7 @@ from ledger_tui.ui.widgets.row_table import Cell
 
 LEGEND = "● held against   = same   ≠ differs   — not there   ? not known   ◆ marked"
 SHORT = 7
+LONGEST_PATH = 48
 ONE_LINE = 146
 """So many columns put a place's whole hash on its line."""
 _KEY = "bold $primary"
@@ -123,9 +124,10 @@ def source_words(matrix: Matrix) -> str:
 
 
 def home(path: str) -> str:
-    """A path with ``~`` for the person's own folder."""
+    """A path with ``~`` for the person's own folder; of a long one the end."""
     own = str(Path.home())
-    return f"~{path[len(own) :]}" if own != "/" and (path == own or path.startswith(f"{own}/")) else path
+    shown = f"~{path[len(own) :]}" if own != "/" and (path == own or path.startswith(f"{own}/")) else path
+    return shown if len(shown) <= LONGEST_PATH else f"…{shown[1 - LONGEST_PATH :]}"
 
 
 def nothing_here(ground: Ground) -> Content:

@@ -114,11 +114,13 @@ class DriftWork(Screen):
         if isinstance(error, Stopped):
             return
         self._stop = None
+        if self.watching.matrix is not None:
+            self.say_ground(self.watching.matrix)
         if isinstance(error, LedgerError):
             self.say_failure(error.title, error.explained)
         else:
-            self.show_error(error)
-        self.say_stopped()
+            self.say_failure("Something went wrong", f"{type(error).__name__}: {error}")
+            self.log.error(error)
 
     def stop_looking(self) -> None:
         """Do not wait for the thread any more; it ends at its next step."""

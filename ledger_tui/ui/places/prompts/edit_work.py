@@ -10,6 +10,7 @@ from textual.timer import Timer
 
 from ledger_tui.domain import money
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.includes import Origin
 from ledger_tui.errors import InputError, LedgerError
 from ledger_tui.ui.dialogs.ask import Ask, Choose, Confirm
 from ledger_tui.ui.external import edit_text
@@ -134,11 +135,14 @@ class EditWork(Place):
 
     def _check(self) -> None:
         templates = self._templates()
+        roles = [message.role for message in self.editor.value().messages]
         base = self.subject.content if self.subject else None
+        origin = Origin(self.subject.name if self.subject else None)
 
         def work() -> tuple[list[Analysis], list[Analysis] | None]:
             analyse = self.ledger.templates.analyse
-            return analyse(templates), analyse(base.templates) if base else None
+            before = analyse(base.templates, [message.role for message in base.messages], origin) if base else None
+            return analyse(templates, roles, origin), before
 
         def checked(result: tuple[list[Analysis], list[Analysis] | None]) -> None:
             if templates == self._templates():

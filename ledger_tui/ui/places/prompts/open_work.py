@@ -42,6 +42,7 @@ class OpenWork(VersionWork):
         self.drift = DriftWatch(self)
         """What is known of the drift of code prompts."""
         self.drift.heard.append(self._show_drift)
+        self._unregistered = 0
         self._asked = ""
         """The name that somebody asked to open and that is being read."""
 
@@ -61,6 +62,17 @@ class OpenWork(VersionWork):
                 self.load(partial(last_prompt, self.ledger.paths), self._look_first, group="subject")
 
         self.load(work, read, group="prompts")
+        self.count_unregistered()
+
+    def count_unregistered(self) -> None:
+        """Say in the list's border how many texts of programs belong to no prompt."""
+
+        def counted(count: int) -> None:
+            if count != self._unregistered:
+                self._unregistered = count
+                self.count()
+
+        self.load(lambda: self.ledger.linking.count(), counted, group="unregistered", failed=lambda _: None)
 
     def show_list(self, result: tuple[list[PromptRow], list[str]]) -> None:
         """Show prompts and the names of drafts."""
@@ -80,7 +92,8 @@ class OpenWork(VersionWork):
         total = len(self.prompts) - (0 if self._archived_shown else archived)
         words = f"{tree.matches} of {total}" if tree.filtered else f"{total}"
         hidden = f" · {archived} archived" if archived else ""
-        self.query_one("#list").border_subtitle = words + hidden
+        strangers = f" · {self._unregistered} unregistered" if self._unregistered else ""
+        self.query_one("#list").border_subtitle = words + hidden + strangers
 
     def action_toggle_archived(self) -> None:
         """List the archived prompts too, or no more."""
@@ -135,6 +148,13 @@ class OpenWork(VersionWork):
 
         self.flush()
         self.app.push_screen(DriftPage(self.drift))
+
+    def action_unregistered(self) -> None:
+        """Show what programs send that belongs to no prompt."""
+        from ledger_tui.ui.places.prompts.unregistered import UnregisteredPage
+
+        self.flush()
+        self.app.push_screen(UnregisteredPage())
 
     # The open prompt
 

@@ -53,6 +53,14 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             "d", "duplicate", "Copy as", show=False, id="prompts.duplicate", tooltip="Copy this prompt to a new name"
         ),
         Binding(
+            "g",
+            "unregistered",
+            "Unregistered",
+            show=False,
+            id="prompts.unregistered",
+            tooltip="Unregistered prompts: what programs send that belongs to no prompt",
+        ),
+        Binding(
             "w", "drift", "Drift", show=False, id="prompts.drift", tooltip="Drift: where code, git and ledger differ"
         ),
         Binding(
@@ -111,6 +119,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def settings_changed(self) -> None:
         """The folder of the code may be another one."""
         self.drift.look_again()
+
+    def on_screen_resume(self) -> None:
+        """Back from another place: programs may have sent something meanwhile."""
+        self.count_unregistered()
 
     def on_screen_suspend(self) -> None:
         """Another place or a dialog is shown: keep the draft."""
