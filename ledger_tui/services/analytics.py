@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain import ids
 from ledger_tui.errors import InputError, NotFound
+from ledger_tui.services.call_stats import CallStatsService
 from ledger_tui.store import analytics as reads
 from ledger_tui.store import prompts
 from ledger_tui.store.analytics import PromptSums, VersionText
 
 if TYPE_CHECKING:
     from ledger_tui.domain.values import PromptRow
-    from ledger_tui.store.database import Database
 
 MODES = ("full", "tracking")
 ALL = "all"
@@ -29,13 +28,8 @@ def check_mode(mode: str | None) -> tuple[str, ...]:
     return (chosen,)
 
 
-class AnalyticsService:
+class AnalyticsService(CallStatsService):
     """Reading what ran. Thread-safe; every call is one read transaction."""
-
-    def __init__(self, database: Database, *, before_read: Callable[[], None]) -> None:
-        """before_read: called before each read; brings in what is recorded but not stored yet."""
-        self._database = database
-        self._before_read = before_read
 
     def by_prompt(self) -> list[PromptSums]:
         """Every prompt with the sums of its finished calls, by name."""

@@ -73,7 +73,11 @@ def decode(body: bytes) -> dict[str, Any]:
 
 def insert(lean: Lean, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write usages; one that is there already stays. Ids of prompts and versions that the ledger lost are left out."""
+    named = {f"u{n}": row["id"] for n, row in enumerate(rows)}
+    there = f"SELECT id FROM usages WHERE id IN ({', '.join(':' + name for name in named)})"
+    known = {row[0] for row in lean.fetch(there, named)} if named else set()
     lean.executemany(_INSERT, rows)
+    day_sums.add_uses(lean, [usage_id for usage_id in dict.fromkeys(named.values()) if usage_id not in known])
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -1,0 +1,245 @@
+"""What calls cost and how they went, by any grouping: tables, totals, periods side by side, days that stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from ledger_tui.domain.call_stats import Breakdown, CallStats, Comparison
+from ledger_tui.domain.percentiles import Counts, percentile
+from ledger_tui.domain.selection import GROUPINGS, PARTIES, Grouping, Selection
+from ledger_tui.errors import InputError, NotFound
+from ledger_tui.store import breakdowns, call_scan
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.call_stats import LengthHistory, Spike
+    from ledger_tui.store.breakdowns import Key, Sums, Wanted
+    from ledger_tui.store.database import Database
+    from ledger_tui.store.lean import Lean
+
+Order = Literal["cost", "calls", "errors", "error_rate", "tokens", "unpriced", "p95", "first_p95", "key"]
+ORDERS: tuple[Order, ...] = ("cost", "calls", "errors", "error_rate", "tokens", "unpriced", "p95", "first_p95", "key")
+_RANKS: dict[str, Callable[[CallStats], float]] = {
+    "cost": lambda row: row.cost_nusd,
+    "calls": lambda row: row.calls,
+    "errors": lambda row: row.errors,
+    "error_rate": lambda row: row.error_rate or 0.0,
+    "tokens": lambda row: row.total_tokens,
+    "unpriced": lambda row: row.unpriced,
+    "p95": lambda row: row.p95_us or 0,
+    "first_p95": lambda row: row.first_p95_us or 0,
+}
+_PARTY_ORDERS = {
+    "cost": "SUM(cost_nusd) DESC",
+    "calls": "SUM(calls) DESC",
+    "errors": "SUM(errors) DESC",
+    "error_rate": "SUM(errors) * 1.0 / SUM(calls) DESC",
+    "tokens": "SUM(input_tokens) + SUM(output_tokens) DESC",
+    "unpriced": "SUM(unpriced) DESC",
+    "key": "party",
+}
+
+
+class CallStatsService:
+    """Reading the sums of finished model calls. Thread-safe; every call is one read transaction."""
+
+    def __init__(self, database: Database, *, before_read: Callable[[], None]) -> None:
+        """before_read: called before each read; brings in what is recorded but not stored yet."""
+        self._database = database
+        self._before_read = before_read
+
+    def breakdown(
+        self, by: Grouping, selection: Selection, *, order: Order | None = None, limit: int = 100
+    ) -> Breakdown:
+        """The groups of a selection, largest first (days and keys ascending); raises InputError and NotFound.
+
+        order: one of ``ORDERS``; None is by cost, and by day for days. Users and sessions have no percentiles of their
+        own unless the selection is limited further, and are then counted call by call, which takes longer.
+        """
+        if by not in GROUPINGS:
+            raise InputError(f"calls are not grouped by {by}", remedy=f"Group by {', '.join(GROUPINGS)}.")
+        order = order or ("key" if by == "day" else "cost")
+        if order not in ORDERS:
+            raise InputError(f"there is no order by {order}", remedy=f"Order by {', '.join(ORDERS)}.")
+        self._before_read()
+        with self._database.lean() as lean:
+            return _breakdown(lean, _wanted(lean, selection), by, order, max(1, limit))
+
+    def totals(self, selection: Selection) -> CallStats:
+        """All calls of a selection together; raises NotFound for a prompt or version that there is not."""
+        self._before_read()
+        with self._database.lean() as lean:
+            return totals(lean, _wanted(lean, selection))
+
+    def compare(self, selection: Selection) -> Comparison:
+        """A period beside the one of the same length before it; raises NotFound, and InputError where there is none."""
+        before = selection.previous
+        self._before_read()
+        with self._database.lean() as lean:
+            wanted = _wanted(lean, selection)
+            return Comparison(totals(lean, wanted), totals(lean, wanted._replace(selection=before)))
+
+    def spikes(self, selection: Selection, *, history_days: int = 14) -> list[Spike]:
+        """What stands out on the last day of the selection from the days before it, the farthest first.
+
+        Error rate, 95th percentile of latency and cost, of all calls, each model and each prompt, beside the median of
+        ``history_days`` days before; groups and days with few calls are left out. Raises NotFound.
+        """
+        from ledger_tui.services.spikes import find
+
+        self._before_read()
+        with self._database.lean() as lean:
+            return find(lean, _wanted(lean, selection), history_days)
+
+    def length_history(self, prompt: str, model: str | None = None, *, calls: int = 500) -> LengthHistory | None:
+        """How long the last answers of a prompt were; None when none is known. model: ``provider/model`` or a bare name."""
+        from ledger_tui.store.answer_lengths import history
+
+        self._before_read()
+        with self._database.lean() as lean:
+            return history(lean, prompt, model, calls)
+
+
+def _wanted(lean: Lean, selection: Selection) -> Wanted:
+    found = breakdowns.wanted(lean, selection)
+    if found is None:
+        number = "" if selection.version is None else f" version {selection.version}"
+        raise NotFound(f"there is no {selection.prompt}{number}", title="No such prompt")
+    return found
+
+
+def totals(lean: Lean, wanted: Wanted) -> CallStats:
+    """All calls that are wanted, together."""
+    if _is_counted_singly(wanted, None):
+        found = _scanned(lean, wanted, None)
+        return found[0] if found else CallStats((), "all", wanted.selection)
+    sums = breakdowns.costs(lean, wanted, ())
+    measures = breakdowns.latencies(lean, wanted, lambda *_: [()])
+    return _stats((), "all", wanted.selection, sums.get((), ()), measures.get((), ({}, {})))
+
+
+def _is_counted_singly(wanted: Wanted, by: Grouping | None) -> bool:
+    selection = wanted.selection
+    limited = selection.user is not None or selection.session is not None
+    return limited or (by in PARTIES and bool(wanted.limits))
+
+
+def _breakdown(lean: Lean, wanted: Wanted, by: Grouping, order: Order, limit: int) -> Breakdown:
+    if _is_counted_singly(wanted, by):
+        rows = _in_order(_scanned(lean, wanted, by), order)
+        return Breakdown(by, tuple(rows[:limit]), len(rows))
+    if by in PARTIES:
+        sql = _PARTY_ORDERS.get(order)
+        if sql is None:
+            raise InputError(f"{by}s have no {order}", remedy=f"Order by {', '.join(_PARTY_ORDERS)}.")
+        found, count = breakdowns.largest_parties(lean, wanted, by, sql, limit)
+        rows = [_stats(key, key[0], wanted.selection.narrowed(by, key), sums) for key, sums in found.items()]
+        return Breakdown(by, tuple(_in_order(rows, order)[:limit]), count)
+    sums = breakdowns.costs(lean, wanted, (by,))
+    named = _namer(lean, by)
+    rows = [_row(by, wanted.selection, key, named, of_key) for key, of_key in sums.items()]
+    ids = dict(zip(map(id, rows), sums, strict=True))
+    if order not in ("p95", "first_p95"):
+        rows = _in_order(rows, order)[:limit]
+    measures = breakdowns.latencies(lean, wanted, breakdowns.group_of(by), {ids[id(row)] for row in rows})
+    rows = [_measured(row, measures.get(ids[id(row)], ({}, {}))) for row in rows]
+    return Breakdown(by, tuple(_in_order(rows, order)[:limit]), len(sums))
+
+
+def _in_order(rows: Sequence[CallStats], order: str) -> list[CallStats]:
+    by_key = sorted(rows, key=lambda row: tuple((len(part), part) if part.isdigit() else (0, part) for part in row.key))
+    return by_key if order == "key" else sorted(by_key, key=_RANKS[order], reverse=True)
+
+
+def _namer(lean: Lean, by: Grouping) -> Callable[[Key], tuple[str, ...]]:
+    """Gives a key of ids the key of names that people know."""
+    if by not in ("prompt", "version"):
+        return lambda key: key
+    prompts, numbers = breakdowns.names(lean)
+
+    def named(key: Key) -> tuple[str, ...]:
+        prompt = prompts.get(key[0], "")
+        return (prompt,) if by == "prompt" else (prompt, str(numbers.get(key[1], 0)))
+
+    return named
+
+
+def label_of(by: Grouping, key: tuple[str, ...]) -> str:
+    """A key of names in words."""
+    if by == "model":
+        return "/".join(part for part in key if part)
+    if by == "version":
+        return "" if not key[0] else f"{key[0]} v{key[1]}" if key[1] != "0" else f"{key[0]} (unsaved)"
+    return key[0]
+
+
+def _row(
+    by: Grouping, selection: Selection, ids: Key, named: Callable[[Key], tuple[str, ...]], sums: Sums
+) -> CallStats:
+    key = named(ids)
+    return _stats(key, label_of(by, key), selection.narrowed(by, key), sums)
+
+
+def _stats(
+    key: tuple[str, ...],
+    label: str,
+    selection: Selection,
+    sums: Sums,
+    measures: tuple[Counts, Counts] = ({}, {}),
+) -> CallStats:
+    return _measured(CallStats(key, label, selection, *sums), measures)
+
+
+def _measured(row: CallStats, measures: tuple[Counts, Counts]) -> CallStats:
+    lasted, first = measures
+    if not lasted and not first:
+        return row
+    return replace(
+        row,
+        p50_us=percentile(lasted, 0.5),
+        p95_us=percentile(lasted, 0.95),
+        first_p50_us=percentile(first, 0.5),
+        first_p95_us=percentile(first, 0.95),
+    )
+
+
+def _scanned(lean: Lean, wanted: Wanted, by: Grouping | None) -> list[CallStats]:
+    """Groups counted call by call; all together without a grouping."""
+    found = call_scan.groups(lean, wanted, by, by_trace=_is_found_by_trace(lean, wanted))
+    named = _namer(lean, by) if by else None
+    rows = []
+    for ids, group in found.items():
+        key = named(ids) if named else ()
+        selection = wanted.selection.narrowed(by, key) if by else wanted.selection
+        label = label_of(by, key) if by else "all"
+        rows.append(
+            replace(
+                CallStats(key, label, selection, *group.sums),
+                p50_us=call_scan.exact(group.lasted, 0.5),
+                p95_us=call_scan.exact(group.lasted, 0.95),
+                first_p50_us=call_scan.exact(group.first, 0.5),
+                first_p95_us=call_scan.exact(group.first, 0.95),
+            )
+        )
+    return rows
+
+
+def _is_found_by_trace(lean: Lean, wanted: Wanted) -> bool:
+    """Whether the traces of a user or session hold all its calls."""
+    selection = wanted.selection
+    if not (selection.user or selection.session):
+        return False
+    alone = wanted._replace(
+        prompt_id=None,
+        version_id=None,
+        selection=Selection(
+            selection.since,
+            selection.until,
+            user=selection.user or None,
+            session=None if selection.user else selection.session,
+        ),
+    )
+    summed = breakdowns.parties(lean, alone, None).get((), (0,))
+    counted = call_scan.groups(lean, alone, None, by_trace=True).get(())
+    return summed[0] == (counted.sums[0] if counted else 0)

@@ -1,0 +1,219 @@
+"""Sums and latencies of model calls by any grouping, read from the sums of days.
+
+Users and sessions have sums of their own, by day alone; what those do not know is counted from the calls (`call_scan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ledger_tui.domain.percentiles import WIDTH, Counts, spread
+from ledger_tui.store.day_sums import CALL_KEYS, CALL_SUMS
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.selection import Grouping, Selection
+    from ledger_tui.store.lean import Lean, Row
+
+Key = tuple[str, ...]
+Sums = tuple[int, ...]
+"""In the order of ``CALL_SUMS``."""
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "day": ("day",),
+    "provider": ("provider",),
+    "model": ("provider", "model"),
+    "prompt": ("prompt_id",),
+    "version": ("prompt_id", "version_id"),
+    "environment": ("environment",),
+    "user": ("party",),
+    "session": ("party",),
+}
+"""The columns that a grouping's key is made of."""
+
+
+class Wanted(NamedTuple):
+    """A selection with the ids of what it names."""
+
+    selection: Selection
+    prompt_id: str | None
+    version_id: str | None
+
+    @property
+    def party(self) -> str | None:
+        """user or session when it is limited to one of those, else None."""
+        return "user" if self.selection.user is not None else "session" if self.selection.session is not None else None
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """What the columns of ``CALL_KEYS`` have to be."""
+        found = (
+            self.selection.provider,
+            self.selection.model,
+            self.prompt_id,
+            self.version_id,
+            self.selection.environment,
+        )
+        return {name: value for name, value in zip(CALL_KEYS, found, strict=True) if value is not None}
+
+
+def wanted(lean: Lean, selection: Selection) -> Wanted | None:
+    """The selection with ids; None when the ledger has no such prompt or version."""
+    prompt_id = version_id = None
+    if selection.prompt is not None:
+        row = (
+            lean.one("SELECT id FROM prompts WHERE name = :name", {"name": selection.prompt})
+            if selection.prompt
+            else ("",)
+        )
+        if row is None:
+            return None
+        prompt_id = str(row[0])
+    if selection.version is not None:
+        sql = "SELECT version_id FROM version_numbers WHERE prompt_id = :id AND number = :number"
+        row = lean.one(sql, {"id": prompt_id, "number": selection.version}) if selection.version else ("",)
+        if row is None:
+            return None
+        version_id = str(row[0])
+    return Wanted(selection, prompt_id, version_id)
+
+
+def costs(lean: Lean, wanted: Wanted, by: Iterable[Grouping]) -> dict[Key, Sums]:
+    """The sums of each group (all together under an empty key), from ``daily_costs``."""
+    keys = [column for one in by for column in COLUMNS[one]]
+    where, parameters = _where(wanted)
+    return _summed(lean, "daily_costs", keys, where, parameters)
+
+
+def parties(lean: Lean, wanted: Wanted, by: Grouping | None) -> dict[Key, Sums]:
+    """The sums of users or of sessions, or of one of them by day or together, from ``daily_parties``."""
+    kind = wanted.party or by
+    selection = wanted.selection
+    where = "kind = :kind AND day BETWEEN :since AND :until"
+    parameters = {"kind": kind, "since": selection.since.isoformat(), "until": selection.until.isoformat()}
+    if wanted.party:
+        where += " AND party = :party"
+        parameters["party"] = selection.user if kind == "user" else selection.session
+    return _summed(lean, "daily_parties", list(COLUMNS[by]) if by else [], where, parameters)
+
+
+def largest_parties(lean: Lean, wanted: Wanted, by: Grouping, order: str, limit: int) -> tuple[dict[Key, Sums], int]:
+    """The first users or sessions by the SQL ``order`` of sums, and how many there are."""
+    where = "kind = :kind AND day BETWEEN :since AND :until"
+    selection = wanted.selection
+    parameters = {
+        "kind": by,
+        "since": selection.since.isoformat(),
+        "until": selection.until.isoformat(),
+        "limit": limit,
+    }
+    sql = (
+        f"SELECT COUNT(*) OVER () AS groups, party, {_SUMS} FROM daily_parties WHERE {where} GROUP BY party "
+        f"ORDER BY {order}, party LIMIT :limit"
+    )
+    rows = _or_nothing(lambda: lean.fetch(sql, parameters))
+    if rows is None:
+        found = parties(lean, wanted, by)
+        return dict(list(found.items())), len(found)
+    return {(row[1],): _whole(row[2:]) for row in rows}, int(rows[0][0]) if rows else 0
+
+
+_SUMS = ", ".join(f"SUM({name}) AS {name}" for name in CALL_SUMS)
+
+
+def _where(wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    parts = ["day BETWEEN :since AND :until", *(f"{name} = :{name}" for name in wanted.limits)]
+    days = {"since": wanted.selection.since.isoformat(), "until": wanted.selection.until.isoformat()}
+    return " AND ".join(parts), {**days, **wanted.limits}
+
+
+def _summed(lean: Lean, table: str, keys: list[str], where: str, parameters: dict[str, Any]) -> dict[Key, Sums]:
+    group = f" GROUP BY {', '.join(keys)}" if keys else " HAVING COUNT(*) > 0"
+    sql = f"SELECT {', '.join([*keys, _SUMS])} FROM {table} WHERE {where}{group}"
+    rows = _or_nothing(lambda: lean.fetch(sql, parameters))
+    if rows is not None:
+        return {tuple(row[: len(keys)]): _whole(row[len(keys) :]) for row in rows}
+    found: dict[Key, Sums] = {}
+    for row in lean.fetch(f"SELECT {', '.join([*keys, *CALL_SUMS])} FROM {table} WHERE {where}", parameters):
+        key, sums = tuple(row[: len(keys)]), _whole(row[len(keys) :])
+        known = found.get(key)
+        found[key] = sums if known is None else tuple(a + b for a, b in zip(known, sums, strict=True))
+    return found
+
+
+def _or_nothing(read: Callable[[], list[Row]]) -> list[Row] | None:
+    """The rows, or None where a sum is larger than SQLite's numbers: then it is added up here."""
+    try:
+        return read()
+    except Exception as error:
+        if "integer overflow" in str(error):
+            return None
+        raise
+
+
+def _whole(values: Iterable[Any]) -> Sums:
+    return tuple(map(int, values))
+
+
+def latencies(
+    lean: Lean, wanted: Wanted, labels: Callable[[str, Row], Iterable[Key]], keep: Collection[Key] | None = None
+) -> dict[Key, tuple[Counts, Counts]]:
+    """Latency and time to first token of succeeded calls under the keys that ``labels`` gives a day and a call key.
+
+    keep: the only keys that are wanted. A row's packed counts are added as one large number each.
+    """
+    days = {"since": wanted.selection.since.isoformat(), "until": wanted.selection.until.isoformat()}
+    matches = " AND ".join(f"{name} = :{name}" for name in wanted.limits)
+    keys = {
+        row[0]: row[1:]
+        for row in lean.fetch(
+            f"SELECT id, {', '.join(CALL_KEYS)} FROM call_keys" + (f" WHERE {matches}" if matches else ""),
+            wanted.limits,
+        )
+    }
+    only = f" AND key_id IN (SELECT id FROM call_keys WHERE {matches})" if matches else ""
+    rows = lean.fetch(
+        "SELECT day, key_id, latency_lowest, latency_counts, first_lowest, first_counts FROM daily_latencies "
+        f"WHERE day BETWEEN :since AND :until{only}",
+        {**days, **wanted.limits},
+    )
+    lasted: dict[tuple[Key, int], int] = {}
+    first: dict[tuple[Key, int], int] = {}
+    number = int.from_bytes
+    known: dict[tuple[str, int], list[Key]] = {}
+    for day, key_id, lowest, counts, first_lowest, first_counts in rows:
+        found = known.get((day, key_id))
+        if found is None:
+            found = known[day, key_id] = [key for key in labels(day, keys[key_id]) if keep is None or key in keep]
+        for key in found:
+            if counts is not None:
+                place = (key, lowest)
+                lasted[place] = lasted.get(place, 0) + number(counts, "little")
+            if first_counts is not None:
+                place = (key, first_lowest)
+                first[place] = first.get(place, 0) + number(first_counts, "little")
+    measures = _spread(lasted), _spread(first)
+    return {key: (measures[0].get(key, {}), measures[1].get(key, {})) for key in {*measures[0], *measures[1]}}
+
+
+def _spread(sums: dict[tuple[Key, int], int]) -> dict[Key, Counts]:
+    totals: dict[Key, int] = {}
+    for (key, lowest), total in sums.items():
+        # A negative place is that of counts to be taken away.
+        part = total << (8 * WIDTH * lowest) if lowest >= 0 else -(total << (8 * WIDTH * (-1 - lowest)))
+        totals[key] = totals.get(key, 0) + part
+    return {key: spread(0, total) for key, total in totals.items()}
+
+
+def group_of(by: Grouping) -> Callable[[str, Row], list[Key]]:
+    """Gives a day and a call key the one key of a grouping."""
+    if by == "day":
+        return lambda day, _: [(day,)]
+    places = [CALL_KEYS.index(name) for name in COLUMNS[by]]
+    return lambda _, key: [tuple(key[place] for place in places)]
+
+
+def names(lean: Lean) -> tuple[dict[str, str], dict[str, int]]:
+    """Prompt id to name, and version id to number."""
+    prompts = {row[0]: row[1] for row in lean.fetch("SELECT id, name FROM prompts")}
+    return prompts, {row[0]: int(row[1]) for row in lean.fetch("SELECT version_id, number FROM version_numbers")}
