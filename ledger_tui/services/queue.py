@@ -125,6 +125,8 @@ class DatabaseQueue:
             return None
         wait_s = max(WAITS_S[job.attempt - 1], min(failure.retry_after_s or 0.0, LONGEST_WAIT_S))
         again_us = clock.now_us() + int(wait_s * 1_000_000)
+        if job.plan.is_private:
+            failure = type(failure)(provider=failure.provider)  # Its words may repeat what redaction rules keep out.
         queued_calls.put_back(self._database, job, self.name, again_us, queued_calls.Try(job.attempt, failure, wait_s))
         return wait_s
 

@@ -12,7 +12,7 @@ from ledger_tui.domain.calls import ChatMessage, ModelName
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.values import SpanRecord
 from ledger_tui.services.run_values import RunRequest, RunResult
-from ledger_tui.store import day_sums, queue, telemetry
+from ledger_tui.store import day_sums, queue, rate_cards, telemetry
 
 if TYPE_CHECKING:
     from ledger_tui.domain.includes import Included
@@ -87,7 +87,7 @@ def usage_row(
         "prompt_id": prompt_id,
         "version_id": request.version_id,
         "included": canonical_json([one.version_id for one in included]),
-        "content": None if request.version_id else request.content.canonical,
+        "content": request.stored_content,
         "parameters": canonical_json(request.variables),
         "rendered": rendered,
         "environment": environment,
@@ -216,6 +216,7 @@ def finish(
             tokens=result.tokens,
             cost_nusd=result.cost_nusd,
             unpriced=result.unpriced,
+            card_id=rate_cards.of_receipt(lean, result.receipt),
             error_type=result.error_type,
             error=": ".join(part for part in (result.error_title, result.error) if part) or None,
             input=None,

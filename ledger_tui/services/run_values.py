@@ -41,6 +41,13 @@ class RunRequest:
     """Render in this process, without limits on time and memory: for the calling program's own texts."""
     idempotency_key: str | None = None
     """Any text of 1 to 255 characters: a second run or submit under it gets the first one's execution."""
+    kept_content: PromptContent | None = None
+    """The content as it is stored, where redaction rules keep something of it out; what is sent stays ``content``."""
+
+    @property
+    def stored_content(self) -> str | None:
+        """Canonical content to keep with the usage: none for a version, which is in the registry."""
+        return None if self.version_id else (self.kept_content or self.content).canonical
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class UsageService:
             "user_identifier": "" if request.user_identifier is None else str(request.user_identifier),
             "source": request.source,
             "included": included_ids(included),
-            "content": "" if request.version_id else request.content.canonical,
+            "content": request.stored_content or "",
             "parameters": canonical_json(request.variables),
             "metadata": canonical_json(request.metadata),
         }

@@ -56,7 +56,7 @@ def test_records_inherit_who_they_were_for(ledger: PromptLedger) -> None:
 
 
 def test_an_external_step_belongs_where_it_is_recorded(ledger: PromptLedger) -> None:
-    """Inside a span an external step of the same trace, or of none, is its child; a parent or another trace that is named counts."""
+    """Inside a span an external step of the same trace, or of none, is its child; a named parent or trace counts."""
     with ledger.trace("work", trace_id="t") as trace:
         with ledger.span("step"):
             ledger.log_external_span("t", name="same trace")

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_tui import PromptLedger
+from ledger_tui import PromptLedger, testing
 from ledger_tui.domain import redaction
+from ledger_tui.domain.content import PromptContent
 from ledger_tui.errors import InputError
+from ledger_tui.services.executing import wait_for
 from ledger_tui.services.redaction import Redactor, Withheld
+from ledger_tui.services.run_values import RunRequest
 
 from tests.sdk.seen import named
 
@@ -293,3 +296,53 @@ def test_runs_and_renders_too(tmp_path: Path) -> None:
     ledger.close()
     for file in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert secret.encode() not in file.read_bytes(), file
+
+
+def test_no_canary_of_a_run_is_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """B39: with rules, a secret anywhere in a run, its answer, its error or a render is in no file and no log line."""
+    wanted = ["cards", "emails", "phones", "iban"]
+    ledger = PromptLedger(str(tmp_path / "ledger.db"), redact=wanted)
+    ledger.prepare()
+    for what, secret in CANARIES.items():
+        said = {
+            "variables": {"who": secret, secret: "x"},
+            "params": {"stop": [secret], "user": secret},
+            "metadata": {secret: secret, "deep": [{"er": secret}]},
+            "environment": f"env {secret}",
+            "session_id": secret,
+            "user_identifier": secret,
+            "span_name": f"name {secret}",
+        }
+        unsaved = PromptContent.of_text(
+            "Write to {{ who }} and " + secret, system=secret, params={"user": secret}, tools=({"name": secret},)
+        )
+        answer = testing.Reply(
+            secret, tool_calls=[("mail", {"to": secret})], reasoning=secret, finish_reason="stop", served_model=secret
+        )
+        script = testing.script(
+            ledger, [answer, testing.failure("auth", f"it said {secret}"), testing.Reply(secret, error="timeout")]
+        )
+        for name in (None, f"ad hoc {secret}", None):
+            request = RunRequest(
+                unsaved, "openai/gpt-4o-mini", prompt_name=name, trace_id=what, retry_waits_s=(), **said
+            )
+            wait_for(ledger.runs.run(request))
+        assert all(
+            secret in call.text and call.params["user"] == call.tools[0]["name"] == secret for call in script.calls
+        )
+        ledger.create_prompt("mail", "Write to {{ who }}", model="offline")
+        ledger.render("mail", {"who": secret}, session_id=secret, user_identifier=secret, metadata={"for": secret})
+        with pytest.raises(ValueError), ledger.trace(f"name {secret}", trace_id=what, session_id=secret) as trace:
+            ledger.log_external_span(name=secret, input_data=secret, error=secret, attributes={secret: secret})
+            trace.event(secret)
+            raise ValueError(secret)
+    assert ledger.flush()
+    execution = next(row.execution_id for row in ledger.traces.tree("email").rows() if row.execution_id)
+    kept = ledger.traces.execution(execution)
+    assert kept.variables == {"who": "[email]", "[email]": "x"} and "[email]" in str(kept.messages)
+    ledger.close()
+    for what, secret in CANARIES.items():
+        forms = {secret, secret.replace("\n", "\\n"), secret.replace("\n", "\\\\n")}
+        assert not [form for form in forms if form in caplog.text], what
+        for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+            assert not [form for form in forms if form.encode() in file.read_bytes()], (what, file)
