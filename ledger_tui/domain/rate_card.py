@@ -90,7 +90,7 @@ class RateCard:
             if not count:
                 continue
             exact += count * numerator
-            total = _rounded(exact, self.meter.denominator)
+            total = rounded(exact, self.meter.denominator)
             lines.append({"class": name, "tokens": count, "usd_per_million": f"{rate:f}", "nusd": total - before})
             before = total
         if before > MAX_CALL_NUSD:
@@ -151,7 +151,7 @@ class Meter:
         )
         exact = (given - read - written) * first + read * second + written * third
         exact += (made - thought) * fourth + thought * fifth
-        return exact if self.denominator == 1 else _rounded(exact, self.denominator)
+        return exact if self.denominator == 1 else rounded(exact, self.denominator)
 
 
 def counted(tokens: TokenUsage) -> Counts | None:
@@ -168,7 +168,8 @@ def counted(tokens: TokenUsage) -> Counts | None:
     return tokens.input - read - written, read, written, tokens.output - thought, thought
 
 
-def _rounded(exact: int, denominator: int) -> int:
+def rounded(exact: int, denominator: int) -> int:
+    """The whole number nearest to a fraction, the even one of two that are as near."""
     whole, rest = divmod(exact, denominator)
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
 

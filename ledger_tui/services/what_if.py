@@ -5,13 +5,15 @@ Token counts are taken as they are: another model may count the same text differ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import add, gt
+from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock
-from ledger_tui.domain.rate_card import MAX_CALL_NUSD, RateCard
+from ledger_tui.domain.rate_card import MAX_CALL_NUSD, RateCard, rounded
 from ledger_tui.errors import InputError
 from ledger_tui.pricing.prices import DAY_US, PriceList
 from ledger_tui.store import calls
@@ -93,6 +95,7 @@ class Rule:
     at_us: int | None = None
     """The moment whose prices are used for every call; None: the call's own."""
     used: dict[RateCard, None] = field(default_factory=dict)
+    _whole_days: dict[tuple[str, str, int], bool] = field(default_factory=dict)
     _addresses: dict[str, str | None] = field(default_factory=dict)
 
     def card(self, provider: str, model: str, started_us: int) -> RateCard | None:
@@ -109,9 +112,11 @@ class Rule:
     def holds_all_day(self, provider: str, model: str, started_us: int) -> bool:
         """Whether every call of that UTC day has the same rates."""
         provider, model = self.target or (provider, model)
-        return self.at_us is not None or not self.prices.changes(
-            provider, model, started_us, self._addresses.get(provider)
-        )
+        key = (provider, model, started_us // DAY_US)
+        if key not in self._whole_days:
+            address = self._addresses.get(provider)
+            self._whole_days[key] = not self.prices.changes(provider, model, started_us, address)
+        return self._whole_days[key]
 
 
 def work_out(
@@ -127,11 +132,10 @@ def work_out(
 
     wanted = parse_filter(selection, clock.now_us())
     sums: dict[tuple[str | None, str], Sums] = {}
-    tariffs: dict[tuple[str | None, str, int], _Tariff] = {}
     done, canceled = 0, False
     with database.lean() as lean:
         for rows in calls.pages(lean, wanted, None if days is None else day_bounds(*days)):
-            _price(rows, rule, sums, tariffs)
+            _price(rows, rule, sums)
             done += len(rows)
             if progress is not None:
                 progress(done)
@@ -154,55 +158,137 @@ def day_bounds(first: str, last: str) -> tuple[int, int]:
     return (start - epoch).days * DAY_US, (stop - epoch).days * DAY_US
 
 
-class _Tariff(NamedTuple):
-    """The rates of a model's calls of one day."""
-
-    sums: Sums
-    card: RateCard | None
-    all_day: bool
-
-
-def _price(
-    rows: Sequence[tuple[Any, ...]],
-    rule: Rule,
-    sums: dict[tuple[str | None, str], Sums],
-    tariffs: dict[tuple[str | None, str, int], _Tariff],
-) -> None:
-    for _, provider, model, started, cost, given, read, written, made, thought in rows:
-        key = (provider, model, started // DAY_US)
-        tariff = tariffs.get(key)
-        if tariff is None:
-            tariff = tariffs[key] = _tariff(rule, sums, provider, model, started)
-        found = tariff.sums
-        found.calls += 1
-        card = tariff.card if tariff.all_day else rule.card(provider or "", model, started)
-        would = None
-        if card is not None and given is not None and made is not None:
-            read, written, thought = read or 0, written or 0, thought or 0
-            if read + written <= given and thought <= made:
-                would = card.meter.nusd(given, read, written, made, thought)
-                if would > MAX_CALL_NUSD:
-                    would = None
-        if cost is None:
-            found.unpriced += 1
-        else:
-            found.charged_nusd += cost
-        if would is None:
-            found.unpriceable += 1
-            continue
-        found.would_nusd += would
-        if cost is not None:
-            found.both_calls += 1
-            found.both_charged_nusd += cost
-            found.both_would_nusd += would
+def _price(rows: Sequence[calls.Row], rule: Rule, sums: dict[tuple[str | None, str], Sums]) -> None:
+    """Add a page of calls to the sums of their models: together where they share their rates, which is nearly always."""
+    by_model: defaultdict[str, list[calls.Row]] = defaultdict(list)
+    for row in rows:
+        by_model[row[2]].append(row)
+    for model, of_model in by_model.items():
+        providers = {row[1] for row in of_model}
+        for provider in providers:
+            found = sums.setdefault((provider, model), Sums(provider or "", model))
+            group = of_model if len(providers) == 1 else [row for row in of_model if row[1] == provider]
+            for card, part in _by_card(rule, provider or "", model, group):
+                if card is None:
+                    _add(found, part, [None] * len(part))
+                elif not _add_at_once(found, part, card):
+                    _add(found, part, [_would(card, row) for row in part])
 
 
-def _tariff(
-    rule: Rule, sums: dict[tuple[str | None, str], Sums], provider: str | None, model: str, started: int
-) -> _Tariff:
-    found = sums.setdefault((provider, model), Sums(provider or "", model))
-    card = rule.card(provider or "", model, started)
-    return _Tariff(found, card, rule.holds_all_day(provider or "", model, started))
+def _by_card(
+    rule: Rule, provider: str, model: str, group: Sequence[calls.Row]
+) -> Iterable[tuple[RateCard | None, Sequence[calls.Row]]]:
+    """Calls of one model by the rates that they get."""
+    if rule.at_us is not None:
+        return [(rule.card(provider, model, group[0][3]), group)]
+    days = {day: rule.card(provider, model, day * DAY_US) for day in {row[3] // DAY_US for row in group}}
+    changing = {day for day in days if not rule.holds_all_day(provider, model, day * DAY_US)}
+    if not changing and len({id(card) for card in days.values()}) == 1:
+        return [(next(iter(days.values())), group)]
+    parts: dict[int, tuple[RateCard | None, list[calls.Row]]] = {}
+    for row in group:
+        day = row[3] // DAY_US
+        card = rule.card(provider, model, row[3]) if day in changing else days[day]
+        parts.setdefault(id(card), (card, []))[1].append(row)
+    return parts.values()
+
+
+def _add(found: Sums, group: Sequence[calls.Row], would: Sequence[int | None]) -> None:
+    """Add calls and their other prices one by one."""
+    pairs = [(row[4], other) for row, other in zip(group, would, strict=True)]
+    charged = [cost for cost, _ in pairs if cost is not None]
+    known = [other for _, other in pairs if other is not None]
+    both = [(cost, other) for cost, other in pairs if cost is not None and other is not None]
+    found.calls += len(pairs)
+    found.charged_nusd += sum(charged)
+    found.unpriced += len(pairs) - len(charged)
+    found.would_nusd += sum(known)
+    found.unpriceable += len(pairs) - len(known)
+    found.both_calls += len(both)
+    found.both_charged_nusd += sum(cost for cost, _ in both)
+    found.both_would_nusd += sum(other for _, other in both)
+
+
+def _add_at_once(found: Sums, group: Sequence[calls.Row], card: RateCard) -> bool:
+    """Add calls by the sums of their tokens; False, and nothing added, when a call needs a look of its own."""
+    costs = [row[4] for row in group]
+    without = costs.count(None)
+    priced = group if not without else [row for row in group if row[4] is not None]
+    total = _total(priced, card)
+    other = _total([row for row in group if row[4] is None], card) if without else 0
+    if total is None or other is None:
+        return False
+    charged = sum(row[4] for row in priced) if without else sum(costs)
+    found.calls += len(group)
+    found.charged_nusd += charged
+    found.unpriced += without
+    found.would_nusd += total + other
+    found.both_calls += len(priced)
+    found.both_charged_nusd += charged
+    found.both_would_nusd += total
+    return True
+
+
+def _total(rows: Sequence[calls.Row], card: RateCard) -> int | None:
+    """What calls come to by a card, each rounded as it would be charged; None when one of them has no such price."""
+    meter = card.meter
+    if not rows:
+        return 0
+    if not meter.starts:
+        return _sum(rows, meter.rows[0], meter.denominator)
+    total, left = 0, [row for row in rows if row[5] is not None]
+    if len(left) < len(rows):
+        return None
+    for start, numerators in zip(reversed(meter.starts), reversed(meter.rows), strict=False):
+        part = _sum([row for row in left if row[5] > start], numerators, meter.denominator)
+        if part is None:
+            return None
+        total += part
+        left = [row for row in left if row[5] <= start]
+    last = _sum(left, meter.rows[0], meter.denominator)
+    return None if last is None else total + last
+
+
+def _sum(rows: Sequence[calls.Row], numerators: tuple[int, ...], denominator: int) -> int | None:
+    """What calls come to at one rate a token class (over ``denominator``); None when a count is missing or wrong."""
+    if not rows:
+        return 0
+    first, second, third, fourth, fifth = numerators
+    # One column after another: zip(*rows) of many rows takes five times as long.
+    given, made = [row[5] for row in rows], [row[8] for row in rows]
+    read, written, thought = [row[6] for row in rows], [row[7] for row in rows], [row[9] for row in rows]
+    if None in given or None in made:
+        return None
+    if (max(given) * max(first, second, third) + max(made) * max(fourth, fifth)) // denominator > MAX_CALL_NUSD:
+        return None
+    parts: list[tuple[Sequence[int], int]] = [(given, first), (made, fourth)]
+    if any(read) or any(written):
+        reads, writes = [count or 0 for count in read], [count or 0 for count in written]
+        if any(map(gt, map(add, reads, writes), given)):
+            return None
+        parts += [(reads, second - first), (writes, third - first)]
+    if any(thought):
+        thoughts = [count or 0 for count in thought]
+        if any(map(gt, thoughts, made)):
+            return None
+        parts.append((thoughts, fifth - fourth))
+    used = [(counts, rate) for counts, rate in parts if rate]
+    if all(rate % denominator == 0 for _, rate in used):
+        return sum([sum(counts) * (rate // denominator) for counts, rate in used])
+    exact = map(sum, zip(*([count * rate for count in counts] for counts, rate in used), strict=True))
+    return sum(rounded(value, denominator) for value in exact)
+
+
+def _would(card: RateCard | None, row: calls.Row) -> int | None:
+    """The other price of one call, None when it is not known."""
+    _, _, _, _, _, given, read, written, made, thought = row
+    if card is None or given is None or made is None:
+        return None
+    read, written, thought = read or 0, written or 0, thought or 0
+    if read + written > given or thought > made:
+        return None
+    nusd = card.meter.nusd(given, read, written, made, thought)
+    return nusd if nusd <= MAX_CALL_NUSD else None
 
 
 def _sources(rule: Rule) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ledger_tui.store.trace_filter import conditions
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
-PAGE = 20_000
+PAGE = 2_000
 TRACES = 2_000
 Row = tuple[Any, ...]
 _COLUMNS = """
