@@ -27,6 +27,7 @@ from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
 from ledger_tui.services import processes, run_record
+from ledger_tui.services.price_book import PriceBook
 from ledger_tui.services.run_record import RunPlan, Turn
 from ledger_tui.services.run_values import (
     Estimate,
@@ -92,11 +93,8 @@ class Outcome:
     cancelled: bool = False
     attempts: int = 1
     latency_us: int = 0
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What the provider said besides the answer."""
-        return self.answer.finished.metadata
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the provider said besides the answer, as it is stored."""
 
 
 class RunService:
@@ -115,6 +113,7 @@ class RunService:
         redaction: RunRedaction | None = None,
     ) -> None:
         self._database = database
+        self._book = PriceBook(database)
         self._templates = templates
         self._models = models
         self._settings = settings
@@ -146,15 +145,15 @@ class RunService:
 
     def result_of(self, plan: RunPlan, outcome: Outcome) -> RunResult:
         """The end of a call as it is stored: priced, and redacted when the ledger has rules."""
-        return self._kept(plan, self._result(plan, outcome))
+        return self._kept(plan, self._result(plan, outcome), outcome)
 
-    async def aclose(self) -> None:
     def finish(
         self, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any], turn: Turn | None = None
     ) -> bool:
         """Store the end of a call; False when it ended before, or is not this worker's turn any more."""
         return run_record.finish(self._database, plan, span_key, result, metadata, turn)
 
+    async def aclose(self) -> None:
         """Close the connections that the running event loop opened."""
         await self._models.aclose()
 
@@ -175,20 +174,20 @@ class RunService:
         except asyncio.CancelledError:
             outcome.cancelled = True
         outcome.latency_us = clock.ticks_us() - started_us
+        outcome.metadata = outcome.answer.finished.metadata
         return outcome
 
     def estimate(self, subject: PromptContent | Sequence[ChatMessage], model: str) -> Estimate:
         """Roughly what a call would send and what its input would cost; templates are counted as they are."""
         from ledger_tui.domain.tokens import estimate_tokens
         from ledger_tui.domain.values import TokenUsage
-        from ledger_tui.pricing.book import price_call
 
         texts = subject.templates if isinstance(subject, PromptContent) else [message.text for message in subject]
         tokens = sum(estimate_tokens(text) for text in texts)
         name = self._models.resolve(model)
         usage = TokenUsage(input=tokens, output=0)
         address = self._models.own_address(name.provider)
-        priced = price_call(name.provider, name.model, usage, clock.now_us(), base_url=address)
+        priced = self._book.price(name.provider, [name.model], usage, clock.now_us(), address)
         return Estimate(tokens, None if priced is None else priced.nusd)
 
     def plan(self, request: RunRequest) -> RunPlan:
@@ -254,13 +253,19 @@ class RunService:
     def _finish(self, plan: RunPlan, span_key: int, outcome: Outcome) -> RunResult:
         result = self._result(plan, outcome)
         try:
-            run_record.finish(self._database, plan, span_key, self._kept(plan, result), outcome.metadata)
+            kept = self._kept(plan, result, outcome)
+            run_record.finish(self._database, plan, span_key, kept, outcome.metadata)
         except StoreError as error:
             return replace(result, unsaved=error)
         return result
 
-    def _kept(self, plan: RunPlan, result: RunResult) -> RunResult:
-        return result if self._redaction is None else self._redaction.result(plan.request.span_kind, result)
+    def _kept(self, plan: RunPlan, result: RunResult, outcome: Outcome) -> RunResult:
+        """The result as it is stored, and the outcome's metadata too."""
+        if self._redaction is None:
+            return result
+        kind = plan.request.span_kind
+        outcome.metadata = self._redaction.params(kind, outcome.metadata, "response_metadata")
+        return self._redaction.result(kind, result)
 
     def _result(self, plan: RunPlan, outcome: Outcome) -> RunResult:
         answer, failure, cancelled = outcome.answer, outcome.failure, outcome.cancelled
@@ -297,15 +302,11 @@ class RunService:
         )
 
     def _price(self, plan: RunPlan, finished: Finished) -> Any:
-        from ledger_tui.pricing.book import price_call
-
         if finished.usage.total is None:
             return None
-        names = dict.fromkeys(name for name in (finished.served_model, plan.model.model) if name)
+        names = [finished.served_model or "", plan.model.model]
         provider, at_us = plan.model.provider, plan.started_us
-        address = self._models.own_address(provider)
-        prices = (price_call(provider, name, finished.usage, at_us, base_url=address) for name in names)
-        return next((price for price in prices if price is not None), None)
+        return self._book.price(provider, names, finished.usage, at_us, self._models.own_address(provider))
 
 
 def _take(event: ModelEvent, answer: _Answer, tell: RunListener) -> None:
