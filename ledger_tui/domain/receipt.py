@@ -23,7 +23,7 @@ def receipt_lines(receipt: Mapping[str, Any] | None, cost_nusd: int | None) -> l
     if receipt is None:
         if cost_nusd is None:
             return ["This call has no known price. It counts as unpriced, not as free."]
-        return [f"{_usd(cost_nusd)}, reported without a receipt."]
+        return [f"{_usd(cost_nusd)}, given by the caller: the ledger did not work it out, so there is no receipt."]
     rows = [_HEAD, *(_row(line) for line in _mappings(receipt.get("lines")))]
     total = receipt.get("total_nusd", cost_nusd)
     rows.append(("total", "", "", _usd(total)))
@@ -60,13 +60,20 @@ def _source(receipt: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     if receipt.get("source"):
         version = f" {receipt['version']}" if receipt.get("version") else ""
-        lines.append(f"source   {receipt['source']}{version}")
+        source = "own price" if receipt["source"] == "own" else receipt["source"]
+        lines.append(f"source   {source}{version}")
     if receipt.get("model"):
         lines.append(f"model    {receipt.get('provider', '')}/{receipt['model']}")
+    if receipt.get("entry"):
+        lines.append(f"entry    {receipt['entry']}")
     if receipt.get("price_from"):
         lines.append(f"price    in force since {receipt['price_from']}")
+    if isinstance(receipt.get("tier_above"), int):
+        lines.append(f"tier     calls with more than {receipt['tier_above']:,} input tokens")
     if isinstance(receipt.get("priced_at_us"), int):
-        lines.append(f"priced   {measure.moment(receipt['priced_at_us'])}")
+        lines.append(f"called   {measure.moment(receipt['priced_at_us'])}")
+    if isinstance(receipt.get("late_at_us"), int):
+        lines.append(f"priced   later, {measure.moment(receipt['late_at_us'])}, by fact {receipt.get('late_rid', '')}")
     if receipt.get("note"):
         lines.append(str(receipt["note"]))
     return lines

@@ -16,6 +16,7 @@ from ledger_tui.store import traces as reads
 
 if TYPE_CHECKING:
     from ledger_tui.domain.trace_tree import SpanTree
+    from ledger_tui.services.receipts import CostLine, Receipt
     from ledger_tui.store.database import Database
     from ledger_tui.store.lean import Lean
 
@@ -93,6 +94,27 @@ class TraceService:
         if row is None:
             raise NotFound(f"there is no execution {execution_id}", title="No such execution")
         return row
+
+    def receipt(self, span_key: int) -> Receipt:
+        """What a call cost and why, equal to its cost to the nano-dollar; raises NotFound."""
+        from ledger_tui.services import receipts
+
+        with self._reading() as lean:
+            return receipts.receipt(lean, span_key)
+
+    def cost_lines(self, trace_id: str) -> list[CostLine]:
+        """What a trace's calls came to by model and rates, dearest first."""
+        from ledger_tui.services import receipts
+
+        with self._reading() as lean:
+            return receipts.of_trace(lean, trace_id)
+
+    def version_cost_lines(self, prompt_id: str, version_id: str) -> list[CostLine]:
+        """What the calls of a prompt's version came to by model and rates, dearest first."""
+        from ledger_tui.services import receipts
+
+        with self._reading() as lean:
+            return receipts.of_version(lean, prompt_id, version_id)
 
     def version_names(self, version_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Prompt name and number of each version id that is known."""

@@ -36,6 +36,8 @@ class SpanFacts:
     execution: ExecutionRow | None = None
     version: tuple[str, int] | None = None
     """Prompt name and version number."""
+    included: tuple[tuple[str, str, int], ...] = ()
+    """Version id, prompt name and number of what its messages were made from besides."""
 
 
 def read_trace(ledger: PromptLedger, trace_id: str) -> OpenTrace:
@@ -61,12 +63,16 @@ def read_span(ledger: PromptLedger, span: SpanRow) -> SpanFacts:
             execution = ledger.traces.execution(span.execution_id)
         except NotFound:
             execution = None
-    version = ledger.traces.version_names([span.version_id]).get(span.version_id) if span.version_id else None
-    return SpanFacts(span, payload, execution, version)
+    included = execution.included if execution is not None else ()
+    names = ledger.traces.version_names([one for one in (span.version_id, *included) if one])
+    version = names.get(span.version_id) if span.version_id else None
+    return SpanFacts(span, payload, execution, version, tuple((one, *names[one]) for one in included if one in names))
 
 
 def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject:
     """What a span ran, for the playground: its prompt, its variables, its model. Raises InputError without a call."""
+    if span.execution_id is None and span.version_id is not None:
+        return _linked_subject(ledger, span, span.version_id)
     if span.execution_id is None:
         raise InputError(
             "only a call to a model that went through the ledger keeps what it was made from",
@@ -88,6 +94,19 @@ def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject
         content = _as_sent(execution)
     model = str(ModelName(execution.provider, execution.model))
     return PlaygroundSubject(content, name, version_id, execution.variables, (model,))
+
+
+def _linked_subject(ledger: PromptLedger, span: SpanRow, version_id: str) -> PlaygroundSubject:
+    """A call from outside that was linked to its version: with the variables that were recovered."""
+    attributes = ledger.traces.payload(span.key).attributes
+    how = attributes.get("linked")
+    found = how.get("variables") if isinstance(how, dict) and "variables" in how else attributes.get("variables")
+    name = ledger.registry.version_owner(version_id)[0]
+    model = f"{span.provider}/{span.model}" if span.provider and span.model else None
+    variables = found if isinstance(found, dict) else {}
+    return PlaygroundSubject(
+        ledger.registry.content(version_id), name, version_id, variables, (model,) if model else ()
+    )
 
 
 def _as_sent(execution: ExecutionRow) -> PromptContent:

@@ -10,7 +10,7 @@ from ledger_tui.domain import measure
 from ledger_tui.domain.receipt import receipt_lines
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import MARK_NOTES, Mark
-from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
+from ledger_tui.domain.values import FLAG_CUT, FLAG_LINKED, FLAG_LOSSY
 from ledger_tui.ui.places.traces.reading import SpanFacts, message_text
 
 TABS = ("Input", "Output", "Messages", "Attributes", "Receipt", "Error", "Facts")
@@ -114,6 +114,7 @@ def _facts(facts: SpanFacts, mark: Mark) -> str:
         ("provider", span.provider),
         ("model", span.model),
         ("prompt", f"{facts.version[0]} v{facts.version[1]}" if facts.version else None),
+        ("included", ", ".join(f"{name} v{number}" for _, name, number in facts.included)),
         ("execution", span.execution_id),
         ("tokens", _tokens(facts)),
     ]
@@ -127,10 +128,47 @@ def _facts(facts: SpanFacts, mark: Mark) -> str:
             ("parameters", json.dumps(execution.params, ensure_ascii=False) if execution.params else None),
             ("variables", json.dumps(execution.variables, ensure_ascii=False) if execution.variables else None),
         ]
+    pairs += _link(facts)
     lines = [f"{title:<13} {one_line(value, 1000)}" for title, value in pairs if value]
     notes = [f"⚠ {note}" for sign, note in MARK_NOTES.items() if sign in mark]
     notes += [f"⚠ {note}" for flag, note in _FLAG_NOTES.items() if span.flags & flag]
     return "\n".join([*lines, *(["", *notes] if notes else [])])
+
+
+def link_words(facts: SpanFacts) -> str:
+    """How the version of a call from outside was told; empty when the call itself said so."""
+    if not facts.span.flags & FLAG_LINKED:
+        return ""
+    noted = facts.payload.attributes.get("linked") if facts.payload else None
+    how = noted if isinstance(noted, dict) else {}
+    words = "linked by its text" + (", as rendered here" if how.get("by") == "rendered" else "")
+    others = how.get("ambiguous")
+    return words + (f"; {len(others)} more fit as well" if isinstance(others, list) and others else "")
+
+
+def recovered(facts: SpanFacts) -> dict[str, Any]:
+    """The variables that were recovered from a linked call's text."""
+    attributes = facts.payload.attributes if facts.payload and facts.span.flags & FLAG_LINKED else {}
+    how = attributes.get("linked")
+    if not isinstance(how, dict) or not how.get("recovered"):
+        return {}
+    found = how.get("variables", attributes.get("variables"))
+    return found if isinstance(found, dict) else {}
+
+
+def _link(facts: SpanFacts) -> list[tuple[str, str | None]]:
+    """What is known of a linked call: how, its variables one a line, and which could not be told."""
+    if not facts.span.flags & FLAG_LINKED:
+        return []
+    noted = facts.payload.attributes.get("linked") if facts.payload else None
+    unsure = noted.get("uncertain") if isinstance(noted, dict) else None
+    pairs: list[tuple[str, str | None]] = [("version", link_words(facts))]
+    for number, (name, value) in enumerate(recovered(facts).items()):
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        pairs.append(("" if number else "recovered", f"{one_line(name, 60)} = {shown}"))
+    if isinstance(unsure, list) and unsure:
+        pairs.append(("not told", ", ".join(map(str, unsure))))
+    return pairs
 
 
 _FLAG_NOTES = {
