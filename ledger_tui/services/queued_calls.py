@@ -71,7 +71,8 @@ class Try:
 
 
 def enqueue(database: Database, plan: RunPlan, waits_for: str | None) -> None:
-    """Store a planned call as queued, for one worker or for any (None); raises KeyTaken."""
+    """Store a planned call as queued, for one worker or for any (None); raises KeyTaken, InputError for wrong ids."""
+    run_record.span_record(plan, None)
     now_us = clock.now_us()
     columns = {
         "status": "queued",

@@ -17,12 +17,12 @@ WITH_SERVER = """
 import asyncio, json
 from ledger_tui.settings import ProviderSettings, Settings
 settings = Settings(providers={"own": ProviderSettings("own", sys.argv[2])}, queue_concurrency=int(sys.argv[3]))
-url = sys.argv[4] if len(sys.argv) > 4 else None
+url = sys.argv[4] or None if len(sys.argv) > 4 else None
 ledger = PromptLedger(
     url, paths=Paths(data=folder / "data", config=folder / "config"), environment="test", settings=settings
 )
 """
-"""The beginning of a program: arguments are the address of the model server, the concurrency, and the database."""
+"""The beginning of a program: arguments are the address of the model server, the concurrency, and the database ('' the file)."""
 
 
 def ledger_on(

@@ -81,7 +81,7 @@ async def test_many_calls_from_an_event_loop(ledger: PromptLedger) -> None:
 
 
 def test_mistakes_show_before_anything_is_queued(ledger: PromptLedger) -> None:
-    """A missing variable, an unknown prompt and a key that cannot be kept raise in submit; nothing is stored."""
+    """A missing variable, an unknown prompt, a NUL, an id or key that cannot be kept raise in submit; nothing is stored."""
     with pytest.raises(UndefinedVariable):
         ledger.submit("greet", {})
     with pytest.raises(NotFound):
@@ -89,6 +89,10 @@ def test_mistakes_show_before_anything_is_queued(ledger: PromptLedger) -> None:
     for key in ("", "a\0b", "\ud800", "x" * 256):
         with pytest.raises(InputError):
             ledger.submit("greet", {"n": 1}, idempotency_key=key)
+    with pytest.raises(InputError):
+        ledger.submit("greet", {"n": 1}, trace_id="x" * 129)
+    with pytest.raises(InputError):
+        ledger.submit("greet", {"n": "a\0b"})
     with pytest.raises(NotFound):
         ledger.result("nobody")
     with ledger.database.lean() as lean:

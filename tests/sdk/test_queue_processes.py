@@ -119,6 +119,33 @@ def test_what_a_killed_program_submitted_is_made_by_the_next(tmp_path: Path, fai
         assert_sums_are_a_recount(ledger)
 
 
+def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path, failing_server: FailingServer) -> None:
+    """Programs that submit and make calls are killed one after the other: every submitted call ends once, sums hold."""
+    code = """
+for number in range(30):
+    print(ledger.submit("greet", {"n": number}, idempotency_key=sys.argv[5] + str(number))["execution_id"], flush=True)
+"""
+    calls: set[str] = set()
+    with ledger_on(tmp_path, failing_server.url("ok")) as ledger:
+        left(ledger, 0)
+        programs = [started(code, tmp_path, failing_server.url("ok"), "2", "", key) for key in ("a", "b", "c", "a")]
+        for number, one in enumerate(programs):
+            calls.update(said(one) for _ in range(4 + 7 * number))
+            one.send_signal(signal.SIGKILL)
+        for one in programs:
+            calls.update((one.communicate(timeout=30)[0] or "").split())
+        ledger.submit("greet", {"n": -1})
+        results = [ledger.result(one, wait=60) for one in calls]
+        assert {one["status"] for one in results} == {"succeeded"}
+        with ledger.database.lean() as lean:
+            (attempts,) = lean.one("SELECT sum(attempts) FROM executions") or (0,)
+            keys = lean.fetch("SELECT idempotency_key FROM executions WHERE idempotency_key IS NOT NULL")
+            assert lean.one("SELECT count(*) FROM spans") == lean.one("SELECT count(*) FROM executions")
+        assert len(keys) == len(set(keys)) <= 90
+        assert len(calls) <= len(failing_server.requests) <= attempts
+        assert_sums_are_a_recount(ledger)
+
+
 def test_a_call_that_kills_every_worker_ends(tmp_path: Path, failing_server: FailingServer) -> None:
     """What may have been sent counts as an attempt: after four dead workers the call has failed as interrupted."""
     with ledger_on(tmp_path, failing_server.url("ok")) as ledger:
