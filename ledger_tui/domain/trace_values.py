@@ -150,6 +150,8 @@ class ExecutionRow:
     """The parameters of its usage."""
     content: str | None = None
     """Canonical content of its usage when the text was no saved version."""
+    included: tuple[str, ...] = ()
+    """The versions that its messages were made from besides its own, by id, in order."""
 
 
 @dataclass(frozen=True, slots=True)

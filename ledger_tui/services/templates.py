@@ -105,9 +105,11 @@ class TemplateService:
         messages = [Message(message.role, message.text) for message in content.messages]
         return self._composed(origin, analyse, lambda composer: composer.plan(messages))
 
-    def render(self, content: PromptContent, variables: Mapping[str, Any]) -> tuple[ChatMessage, ...]:
+    def render(
+        self, content: PromptContent, variables: Mapping[str, Any], origin: Origin = NO_ORIGIN
+    ) -> tuple[ChatMessage, ...]:
         """The messages of ``rendered`` alone."""
-        return self.rendered(content, variables).messages
+        return self.rendered(content, variables, origin).messages
 
     def rendered(
         self,

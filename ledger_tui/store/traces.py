@@ -83,7 +83,7 @@ _EXECUTION = """
 SELECT e.id, e.usage_id, e.prompt_id, e.version_id, e.provider, e.model, e.served_model, e.params, e.status, e.messages,
        e.response, e.tool_calls, e.finish_reason, e.input_tokens, e.cache_read_tokens, e.cache_write_tokens,
        e.output_tokens, e.reasoning_tokens, e.latency_us, e.first_token_us, e.cost_nusd, e.receipt, e.error_type, e.error,
-       e.attempts, e.environment, e.created_us, e.ended_us, u.parameters, u.content
+       e.attempts, e.environment, e.created_us, e.ended_us, u.parameters, u.content, u.included
 FROM executions e LEFT JOIN usages u ON u.id = e.usage_id WHERE e.id = :id
 """
 
@@ -118,6 +118,7 @@ def execution(lean: Lean, execution_id: str) -> ExecutionRow | None:
         receipt=json.loads(receipt) if receipt else None, error_type=error_type, error=error, attempts=attempts,
         environment=environment, created_us=created_us, ended_us=ended_us,
         variables=json.loads(tail[0]) if tail[0] else {}, content=tail[1],
+        included=tuple(json.loads(tail[2])) if tail[2] else (),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def rendered(
     ledger: PromptLedger, plan: Plan, models: Sequence[str]
 ) -> tuple[tuple[ChatMessage, ...], dict[str, Estimate]]:
     """The messages as they would be sent and what they would cost; raises InputError. Not for the event loop."""
-    messages = ledger.templates.render(plan.content, values_of(plan.fields))
+    messages = ledger.templates.render(plan.content, values_of(plan.fields), plan.origin)
     return messages, estimates(ledger, plan, models)
 
 

@@ -23,7 +23,16 @@ from ledger_tui.ui.places.playground.input_form import InputForm
 from ledger_tui.ui.places.playground.looking import Looking
 from ledger_tui.ui.places.playground.message_editor import MessageEditor
 from ledger_tui.ui.places.playground.running import run_columns
-from ledger_tui.ui.places.playground.session import Arrival, Plan, Session, arrive, come_back, estimates, remember
+from ledger_tui.ui.places.playground.session import (
+    Arrival,
+    Plan,
+    Session,
+    analyses,
+    arrive,
+    come_back,
+    estimates,
+    remember,
+)
 from ledger_tui.ui.subject import PlaygroundSubject
 from ledger_tui.ui.widgets.tab_line import TabLine
 
@@ -147,16 +156,15 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     def _look(self) -> None:
         if self._typing is not None:
             self._typing.pause()
-        texts = [message.text for message in self.editor.messages]
-        self.load(lambda: self.ledger.templates.analyse(texts), self._analysed, group="analyse")
+        plan = self.plan()
+        self.load(lambda: analyses(self.ledger, plan), self._analysed, group="analyse")
         self._estimate()
 
     def _analysed(self, analyses: Sequence[Analysis]) -> None:
         self.call_next(self._take_analyses, analyses)
 
     async def _analyse(self) -> None:
-        texts = [message.text for message in self.editor.messages]
-        await self._take_analyses(await asyncio.to_thread(lambda: self.ledger.templates.analyse(texts)))
+        await self._take_analyses(await asyncio.to_thread(analyses, self.ledger, self.plan()))
 
     async def _take_analyses(self, analyses: Sequence[Analysis]) -> None:
         """Fields follow the variables; a text that cannot be read keeps those it had."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.content import Message, PromptContent
+from ledger_tui.domain.includes import Origin
 from ledger_tui.errors import LedgerError
 from ledger_tui.services.run_values import Estimate, RunRequest
 from ledger_tui.ui.places.playground.field_values import Filled, filled, from_set, is_cheap, to_set, values_of
 from ledger_tui.ui.subject import PlaygroundSubject
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.template import Analysis
     from ledger_tui.ledger import PromptLedger
 
 DRAFT = "playground:"
@@ -63,6 +65,11 @@ class Plan:
     def edited(self) -> bool:
         """Whether the messages are not those of the session any more."""
         return self.messages != self.session.content.messages
+
+    @property
+    def origin(self) -> Origin:
+        """Whose text it is, for what it includes."""
+        return Origin(self.session.prompt_name, None if self.edited else self.session.version_id)
 
     @property
     def key(self) -> str:
@@ -161,12 +168,18 @@ def request_for(
     )
 
 
+def analyses(ledger: PromptLedger, plan: Plan) -> list[Analysis]:
+    """Variables and problems of each message, with those of what it includes."""
+    roles = [message.role for message in plan.messages]
+    return ledger.templates.analyse([message.text for message in plan.messages], roles, plan.origin)
+
+
 def estimates(ledger: PromptLedger, plan: Plan, models: Sequence[str]) -> dict[str, Estimate]:
     """What each model would be sent; of the template where it cannot be rendered yet."""
     subject: Any = plan.content
     if is_cheap(plan.fields):
         try:
-            subject = ledger.templates.render(plan.content, values_of(plan.fields))
+            subject = ledger.templates.render(plan.content, values_of(plan.fields), plan.origin)
         except LedgerError:
             pass
     found: dict[str, Estimate] = {}

@@ -15,11 +15,13 @@ from ledger_tui.domain import measure, money
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import Mark
 from ledger_tui.ui.places.traces.reading import SpanFacts
-from ledger_tui.ui.places.traces.span_texts import TABS, TabText, best_tab, tab_texts
+from ledger_tui.ui.places.traces.span_texts import TABS, TabText, best_tab, link_words, tab_texts
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.span_bar import glyph
 from ledger_tui.ui.widgets.tab_row import TabRow
 from ledger_tui.ui.widgets.text_pane import TextPane
+
+MAX_INCLUDED = 3
 
 
 class SpanDetail(Vertical):
@@ -40,13 +42,17 @@ content are muted.
         #span-head { height: auto; max-height: 2; }
         #span-ways { height: 1; Button { margin: 0 1 0 0; } }
         TextPane { height: 1fr; }
-        &.-empty #span-ways { display: none; }
+        #span-included { height: 1; display: none; Button { margin: 0 1 0 0; } }
+        &.-empty #span-ways, &.-empty #span-included { display: none; }
     }
     """
 
     @dataclass
     class PromptAsked(Message):
-        """The button of the prompt version was pressed."""
+        """The button of the prompt version was pressed, or that of a version that was included."""
+
+        included: tuple[str, str] | None = None
+        """Prompt name and version id of an included one."""
 
     @dataclass
     class PlaygroundAsked(Message):
@@ -66,6 +72,9 @@ content are muted.
         with Horizontal(id="span-ways"):
             yield Button("Playground", id="to-playground", compact=True, tooltip="Run this again (p)")
             yield Button("Prompt", id="to-prompt", compact=True, tooltip="Open the prompt version (v)")
+        with Horizontal(id="span-included"):
+            for number in range(MAX_INCLUDED):
+                yield Button("", id=f"included-{number}", compact=True, tooltip="Open the prompt that was included")
         yield TabRow(*TABS, id="span-tabs")
         yield TextPane(id="span-text")
 
@@ -106,12 +115,23 @@ content are muted.
         if facts.version is not None:
             prompt.label = line(f"{facts.version[0]} v{facts.version[1]}", 40)
             prompt.refresh(layout=True)
-        self.query_one("#to-playground", Button).display = facts.execution is not None
+        self.query_one("#to-playground", Button).display = facts.execution is not None or facts.version is not None
         self.query_one("#span-ways").display = facts.version is not None or facts.execution is not None
+        self._show_included(facts)
         tabs = self.query_one(TabRow)
         tabs.empty = frozenset(name for name, text in self._texts.items() if not text.present)
         tabs.chosen = best_tab(self._texts, self._wanted)
         self._show_tab()
+
+    def _show_included(self, facts: SpanFacts) -> None:
+        """One way to each prompt that the text was made from; where there are more, the facts name them all."""
+        self.query_one("#span-included").display = bool(facts.included)
+        for number in range(MAX_INCLUDED):
+            button = self.query_one(f"#included-{number}", Button)
+            button.display = number < len(facts.included)
+            if button.display:
+                _, name, version = facts.included[number]
+                button.label = line(f"included {name} v{version}", 44)
 
     def step_tab(self, step: int) -> None:
         """Open a neighbouring tab."""
@@ -135,6 +155,8 @@ content are muted.
             parts.append(money.show(span.cost_nusd) if span.cost_nusd is not None else "no known price")
         if span.error_type:
             parts.append(one_line(span.error_type, 40))
+        if facts.version is not None and (words := link_words(facts)):
+            parts.append(words)
         style = "$error" if span.status == "failed" else ""
         return Content.assemble((parts[0], style), Content.styled("  " + " · ".join(parts[1:]), "$text-muted"))
 
@@ -148,6 +170,13 @@ content are muted.
         event.stop()
         self._wanted = event.name
         self._show_tab()
+
+    @on(Button.Pressed, "#span-included Button")
+    def _included_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if self.facts is not None:
+            version_id, name, _ = self.facts.included[int(str(event.button.id).rpartition("-")[2])]
+            self.post_message(self.PromptAsked((name, version_id)))
 
     @on(Button.Pressed, "#to-prompt")
     def _prompt_pressed(self, event: Button.Pressed) -> None:

@@ -219,6 +219,12 @@ class TracesPlace(TraceBrowser):
         self.detail.step_tab(step)
 
     @on(SpanDetail.PromptAsked)
+    def _prompt_asked(self, event: SpanDetail.PromptAsked) -> None:
+        if event.included is None:
+            self.action_prompt()
+        else:
+            self.app.open_prompt(*event.included)
+
     def action_prompt(self) -> None:
         """Open the prompt version of the span."""
         facts = self.detail.facts
