@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,8 +159,12 @@ async def test_registering_is_shown_before_it_is_done(
         await pilot.press("y")
         await until(lambda: "Registered mail/reply v2" in toasts(pilot), pilot, "the toast")
         assert ledger.registry.version("mail/reply").number == 2
-        row = lambda: drift.watching.row("mail/reply")  # noqa: E731
-        await until(lambda: row() and "registered" not in [p.key for p in row().differing()], pilot, "the new look")
+
+        def follows() -> bool:
+            row = drift.watching.row("mail/reply")
+            return row is not None and "registered" not in [place.key for place in row.differing()]
+
+        await until(follows, pilot, "the new look")
 
 
 async def test_a_file_that_changed_since_the_preview_is_not_registered(
@@ -271,7 +276,8 @@ async def test_a_slow_look_says_what_it_does_and_can_be_stopped(
         drift = await open_page(pilot)
         slow = drifted.parent / "bin"
         slow.mkdir()
-        (slow / "git").write_text("#!/bin/sh\nexec sleep 30\n")
+        os.mkfifo(slow / "answer")
+        (slow / "git").write_text(f"#!/bin/sh\n[ -e {slow}/over ] || cat {slow}/answer\nexit 1\n")
         (slow / "git").chmod(0o755)
         monkeypatch.setenv("PATH", str(slow), prepend=":")
         await pilot.press("r")
@@ -280,6 +286,8 @@ async def test_a_slow_look_says_what_it_does_and_can_be_stopped(
         await pilot.press("escape")
         assert not drift.looking and "main at" in screen_text(pilot)
         assert isinstance(pilot.app.screen, DriftPage)
+        (slow / "over").touch()
+        (slow / "answer").write_text("")
 
 
 async def test_a_folder_that_cannot_be_read_is_a_calm_page(drifted: Path, workstation: Workstation) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from ledger_tui.settings import Settings
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.subject import PlaygroundSubject
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from tests.ui.conftest import screen_text, settle, until
 
@@ -187,6 +189,27 @@ async def filter_wrongly(pilot: Pilot[None]) -> None:
     await settle(pilot)
 
 
+async def lose_the_sums(pilot: Pilot[None]) -> None:
+    """Another program damages the file: the sums of the days are gone when they are asked for again."""
+    app = pilot.app
+    assert isinstance(app, LedgerApp)
+    with closing(sqlite3.connect(app.ledger.database.label)) as other:
+        other.execute("DROP TABLE daily_costs")
+        other.commit()
+    await pilot.press("r")
+    await until(lambda: app._notifications, pilot, "the reason")
+    await settle(pilot)
+
+
+async def add_a_wrong_server(pilot: Pilot[None]) -> None:
+    """A server's address that cannot be one."""
+    await pilot.press("n")
+    await settle(pilot)
+    await pilot.press(*"my-server", "enter", *"ftp://x", "enter")
+    await until(lambda: pilot.app.screen.query_one(".problem", Static).content, pilot, "the problem")
+    await settle(pilot)
+
+
 SHOTS: list[tuple[str, str, bool, Step]] = [
     ("prompts", "empty", False, nothing_more),
     ("prompts", "full", True, open_prompt),
@@ -199,7 +222,9 @@ SHOTS: list[tuple[str, str, bool, Step]] = [
     ("traces", "error", True, filter_wrongly),
     ("costs", "empty", False, nothing_more),
     ("costs", "full", True, nothing_more),
+    ("costs", "error", True, lose_the_sums),
     ("settings", "full", True, nothing_more),
+    ("settings", "error", True, add_a_wrong_server),
 ]
 
 
