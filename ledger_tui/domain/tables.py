@@ -255,7 +255,7 @@ class Execution(SQLModel, table=True):
     claimed_by: str | None = None
     claimed_us: int | None = Field(default=None, sa_column=_big())
     request: str | None = Field(default=None, sa_column=_text())
-    """JSON: what a queued call needs besides its usage; None once it ended."""
+    """JSON: what a queued call needs besides its usage (store/queue.py); once it ended only where its span is."""
     response_metadata: str = Field(default="{}", sa_column=_text(nullable=False))
     created_us: int = Field(sa_column=_big(nullable=False))
     ended_us: int | None = Field(default=None, sa_column=_big())
