@@ -14,7 +14,7 @@ from ledger_tui.services.runs import offload, unbroken
 from ledger_tui.store.unfinished import Ending
 
 if TYPE_CHECKING:
-    from ledger_tui.services.queue import DatabaseQueue as Queue
+    from ledger_tui.services.queue import Queue
     from ledger_tui.services.queued_calls import Job
     from ledger_tui.services.runs import Outcome, RunService
 
