@@ -168,9 +168,11 @@ class CostRow:
     duration_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpanRecord:
     """A span to be written: what any front door says of one step. Times in microseconds, money in nano-dollars.
+
+    Nobody changes one; it is not frozen because that would double the time of making it, and they are made by the million.
 
     ``duration_us`` None means that it is still running. ``input``, ``output`` and ``error`` are texts (JSON or plain).
     """

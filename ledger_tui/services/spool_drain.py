@@ -7,48 +7,54 @@ transaction: a killed drain, two drains of one file or a restored database neith
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.values import TERMINAL, SpanRecord, TokenUsage
 from ledger_tui.errors import (
-    DatabaseDamaged,
-    DatabaseForeign,
     DatabaseFull,
     DatabaseLocked,
-    DatabaseNewer,
     DatabaseUnavailable,
-    MigrationFailed,
     StoreError,
 )
-from ledger_tui.store import spool, spool_marks, spool_record, spool_usage, telemetry
+from ledger_tui.services.abandoned import owner_of
+from ledger_tui.services.call_linker import CallLinker
+from ledger_tui.store import spool, spool_marks, spool_reading, spool_usage, telemetry
+from ledger_tui.store.failures import LASTING
 from ledger_tui.store.spool import Frame, SpoolFile
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
     from ledger_tui.store.lean import Lean
+    from ledger_tui.store.linking import Seen
 
 log = logging.getLogger("ledger_tui.spool")
 BATCH_BYTES = 1024 * 1024
 SLICE, BUSY_SLICE = 1024, 8
 """Records worked on in one go; fewer while the program's own threads record, so that they get their turn."""
-LASTING = (DatabaseNewer, DatabaseForeign, DatabaseDamaged, MigrationFailed)
-"""Waiting does not end these."""
 _OF_THE_DATABASE = (DatabaseLocked, DatabaseFull, DatabaseUnavailable, *LASTING)
 _KNOWN_PROMPTS = 10_000
-NO_TOKENS = TokenUsage()
 NO_ATTRIBUTES: dict[str, Any] = {}
 
 
 class Price(Protocol):
     """Says what a finished call cost."""
 
+    def begin(self) -> None:
+        """Look at the prices for the batch that follows."""
+
     def __call__(
         self, provider: str | None, model: str, tokens: TokenUsage, at_us: int
-    ) -> tuple[str | None, str, int | None]:
-        """Provider and model as the ledger names them, and nano-dollars, None when unknown."""
+    ) -> tuple[str | None, str, int | None, int | None]:
+        """Provider and model as the ledger names them, nano-dollars and rate card, None when unknown."""
+
+    def intern(self, lean: Lean) -> Mapping[int, int]:
+        """The keys of rate cards that have numbers below zero so far."""
+
+    def keep(self) -> None:
+        """What ``intern`` gave is in the database."""
 
 
 @dataclass
@@ -68,6 +74,8 @@ class _Item(NamedTuple):
     frame: Frame
     record: SpanRecord | dict[str, Any] | None
     """A span, a row of ``usages``, or None for what cannot be read."""
+    seen: Seen | None = None
+    """The group of unregistered prompts that a span is counted into."""
 
 
 class Drain:
@@ -81,6 +89,9 @@ class Drain:
         self._price = price
         self._pause = pause
         self._prompts: set[str] = set()
+        self.in_database = False
+        """Inside a transaction, which may have to wait for others."""
+        self._linker = CallLinker(database)
 
     def begin(self, file: SpoolFile) -> None:
         """Ask how far a file of another program has come already."""
@@ -93,9 +104,11 @@ class Drain:
         frames, torn = self._frames(file, start, upto)
         if torn and not file.orphan:
             frames, torn = [*frames, Frame(frames[-1].stop if frames else start, upto, None)], False
-        items = []
+        items: list[_Item] = []
+        self._linker.begin_batch()
+        self._price.begin()
         for first, last in self._slices(len(frames)):
-            items += [_Item(found, self._record(found)) for found in frames[first:last]]
+            items += self._items(frames[first:last])
         if items:
             self._store(file, start, items)
         if torn and file.done == (items[-1].frame.stop if items else start):
@@ -137,6 +150,16 @@ class Drain:
             yield first, min(last, count)
             first = last
 
+    def _items(self, frames: Sequence[Frame]) -> list[_Item]:
+        """What frames hold, model calls linked to their prompts."""
+        read = [self._record(frame) for frame in frames]
+        self._linker.learn([record for record in read if isinstance(record, dict)])
+        linked = iter(self._linker.link([record for record in read if isinstance(record, SpanRecord)]))
+        return [
+            _Item(frame, *next(linked)) if isinstance(record, SpanRecord) else _Item(frame, record)
+            for frame, record in zip(frames, read, strict=True)
+        ]
+
     def _record(self, frame: Frame) -> SpanRecord | dict[str, Any] | None:
         if frame.body is None:
             return None
@@ -149,16 +172,17 @@ class Drain:
             return None
 
     def _span(self, body: bytes) -> SpanRecord:
-        started_us, duration_us, counts, cost, flags, texts, attributes = spool_record.decode(body)
+        started_us, duration_us, counts, cost, flags, texts, attributes = spool_reading.decode(body)
         (
             trace_id, span_id, parent, kind, status, provider, model, agent, environment, error_type, prompt, prompt_id,
             version_id, execution_id, name, session, user, error, given, made,
         ) = texts  # fmt: skip
-        tokens = NO_TOKENS if counts is spool_record.UNKNOWN else TokenUsage(*counts)
-        unpriced = False
+        tokens = telemetry.NO_TOKENS if counts is spool_reading.UNKNOWN else TokenUsage(*counts)
+        unpriced, card = False, None
         if model is not None and status in TERMINAL:
-            provider, model, known = self._price(provider, model, tokens, started_us)
-            cost = known if cost is None else cost
+            provider, model, known, priced_by = self._price(provider, model, tokens, started_us)
+            if cost is None:
+                cost, card = known, priced_by
             unpriced = cost is None and (status == "succeeded" or tokens.total is not None)
         if prompt is not None and prompt_id is None:
             prompt_id = ids.prompt_id(prompt)
@@ -166,18 +190,22 @@ class Drain:
             trace_id or "", span_id or "", name or "", kind or "", status or "", started_us, duration_us, parent,
             provider, model, prompt_id, version_id, execution_id, tokens, cost, unpriced, agent, environment or "",
             session, user, error_type, error, given, made, NO_ATTRIBUTES, flags, attributes,
+            None, card,
         )  # fmt: skip
 
     def _store(self, file: SpoolFile, start: int, items: list[_Item]) -> None:
         for item in items:
             if item.record is None:
                 self._put_aside(file, item.frame)
+        self.in_database = True
         try:
             self._commit(file, start, items)
         except _OF_THE_DATABASE:
             raise
         except Exception:
             self._store_singly(file, items)
+        finally:
+            self.in_database = False
 
     def _store_singly(self, file: SpoolFile, items: list[_Item]) -> None:
         """Find out which record the database refuses, and leave only that one out."""
@@ -196,20 +224,25 @@ class Drain:
         """Write the records and how far the file has come with them, all or nothing."""
         stop = items[-1].frame.stop
         records = [item.record for item in items if isinstance(item.record, SpanRecord)]
+        seen = [item.seen for item in items if isinstance(item.record, SpanRecord)]
         usages = [item.record for item in items if isinstance(item.record, dict)]
+        owner = owner_of(self._device, adopted=file.orphan)
         with self._database.lean_write() as lean:
             done = spool_marks.done_bytes(lean, file.name)
             if done == start:
                 for first, last in self._slices(len(usages)):
                     spool_usage.insert(lean, usages[first:last])
+                records = _with_cards(records, self._price.intern(lean))
                 for first, last in self._slices(len(records)):
-                    telemetry.write_spans(lean, self._with_prompts(lean, records[first:last]))
+                    keys = telemetry.write_spans(lean, self._with_prompts(lean, records[first:last]), owner)
+                    self._linker.count(lean, seen[first:last], keys)
                 spool_marks.advance(lean, file.name, self._device, stop, clock.now_us())
         if done != start:
             # Another process drained it meanwhile, or the database is an older copy.
             file.done = done
             return
         file.done = stop
+        self._price.keep()
         stored = len(records) + len(usages)
         self.counts.drained += stored
         self.counts.put_aside += len(items) - stored
@@ -239,3 +272,10 @@ class Drain:
         except OSError as error:
             raise StoreError(f"a record that cannot be stored cannot be put aside either ({error})") from error
         log.warning("put aside what could not be stored: %s", path)
+
+
+def _with_cards(records: list[SpanRecord], keys: Mapping[int, int]) -> list[SpanRecord]:
+    """The records with the keys of rate cards that are new to the database."""
+    if not keys:
+        return records
+    return [r if (card := r.card_id) is None or card > 0 else replace(r, card_id=keys[card]) for r in records]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 
 Row = tuple[Any, ...]
@@ -32,6 +33,15 @@ class Lean(Protocol):
 
     def executemany(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each row of parameters."""
+
+    def insert_rows(self, table: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Insert many rows, each the values of ``columns`` in their order: no name is looked up for each value."""
+
+
+@lru_cache(maxsize=64)
+def insert_sql(table: str, columns: tuple[str, ...], mark: str) -> str:
+    """An INSERT whose parameters are given by place; ``mark`` is how the driver writes one."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
 
 
 class Pool(Generic[C]):

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ledger_tui.errors import DatabaseDamaged, DatabaseForeign, DatabaseNewer, DatabaseUnavailable, StoreError
-from ledger_tui.store.lean import NOTHING, Lean, Row
+from ledger_tui.store.lean import NOTHING, Lean, Row, insert_sql
 from ledger_tui.store.migrations import REVISIONS, SCHEMA
 from ledger_tui.store.sqlite import State, not_prepared
 
@@ -181,3 +181,7 @@ class PostgresLean(Lean):
     def executemany(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(translated_sql(sql), rows)
+
+    def insert_rows(self, table: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(insert_sql(table, columns, "%s"), rows)

@@ -22,7 +22,7 @@ from ledger_tui.errors import (
     StoreError,
 )
 from ledger_tui.store import files
-from ledger_tui.store.lean import NOTHING, Lean, Row
+from ledger_tui.store.lean import NOTHING, Lean, Row, insert_sql
 from ledger_tui.store.migrations import SCHEMA
 
 APPLICATION_ID = 0x504C4447
@@ -239,3 +239,6 @@ class SqliteLean(Lean):
 
     def executemany(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._connection.executemany(sql, rows)
+
+    def insert_rows(self, table: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        self._connection.executemany(insert_sql(table, columns, "?"), rows)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
 _CHUNK = 400
+NO_TOKENS = TokenUsage()
 
 
 def insert(lean: Lean, table: str, values: Mapping[str, Any]) -> None:
@@ -71,14 +72,14 @@ def check_span(span: SpanRecord) -> SpanRecord:
         raise InputError(f"the start {span.started_us} is no time in microseconds since 1970")
     if span.duration_us is not None and span.duration_us < 0:
         raise InputError("a span cannot end before it starts")
-    for name in TokenUsage.__dataclass_fields__:
-        count = getattr(span.tokens, name)
-        if count is not None and not 0 <= count <= MAX_TOKENS:
-            raise InputError(f"{name} tokens of {count} cannot be true")
+    if span.tokens is not NO_TOKENS:
+        for name, count in _tokens(span.tokens).items():
+            if count is not None and not 0 <= count <= MAX_TOKENS:
+                raise InputError(f"{name.removesuffix('_tokens')} tokens of {count} cannot be true")
     if span.cost_nusd is not None and not 0 <= span.cost_nusd <= MAX_COST_NUSD:
         raise InputError(f"a cost of {span.cost_nusd} nano-dollars cannot be true")
     if span.status not in TERMINAL:
-        return replace(span, duration_us=None, tokens=TokenUsage(), cost_nusd=None, unpriced=False)
+        return replace(span, duration_us=None, tokens=NO_TOKENS, cost_nusd=None, unpriced=False)
     return span
 
 
@@ -86,7 +87,8 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
     """Write spans in order and return their keys.
 
     A span whose id is known and still running is ended by its new record, also one that was given up as interrupted
-    meanwhile; one whose id is known and ended is kept beside it and flagged as a duplicate. owner: the process that will
+    meanwhile; one whose id is known and ended is kept beside it and flagged as a duplicate, unless it only says that the
+    span runs. owner: the process that will
     end those that run (``open_spans``), None when somebody else sees to it.
     """
     known = _known(lean, spans)
@@ -102,6 +104,10 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
             written.append(key)
             continue
         before = in_batch.get(place)
+        if span.status not in TERMINAL and (key or before is not None):
+            # Its end came first: files of a killed program are read in the order of a clock that may have jumped.
+            written.append(key or None)
+            continue
         if before is not None and fresh[before].status == "running":
             fresh[before] = span
         else:
@@ -153,8 +159,13 @@ def _insert_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
         return []
     trace_keys = _add_to_traces(lean, spans)
     keys = _new_keys(lean, len(spans))
-    lean.executemany(_INSERT_SPAN, [_span_row(k, trace_keys[s.trace_id], s) for k, s in zip(keys, spans, strict=True)])
-    lean.executemany(_INSERT_PAYLOAD, [_payload_row(k, s) for k, s in zip(keys, spans, strict=True)])
+    numbered = list(zip(keys, spans, strict=True))
+    lean.insert_rows("spans", _SPAN_COLUMNS, [_span_row(k, trace_keys[s.trace_id], s) for k, s in numbered])
+    lean.insert_rows(
+        "span_payloads",
+        _PAYLOAD_COLUMNS,
+        [(k, s.input, s.output, _attributes(s) or "{}", s.error, False) for k, s in numbered],
+    )
     day_sums.add(lean, spans)
     return keys
 
@@ -174,11 +185,7 @@ _SPAN_COLUMNS = (
     "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd", "unpriced", "agent_id", "environment",
     "error_type", "flags", "first_token_us", "session_id", "user_identifier", "card_id",
 )  # fmt: skip
-_INSERT_SPAN = f"INSERT INTO spans ({', '.join(_SPAN_COLUMNS)}) VALUES ({', '.join(':' + c for c in _SPAN_COLUMNS)})"
-_INSERT_PAYLOAD = """
-INSERT INTO span_payloads (span_key, input, output, attributes, error, indexed)
-VALUES (:span_key, :input, :output, :attributes, :error, :indexed)
-"""
+_PAYLOAD_COLUMNS = ("span_key", "input", "output", "attributes", "error", "indexed")
 
 
 def _tokens(tokens: TokenUsage) -> dict[str, int | None]:
@@ -191,23 +198,16 @@ def _tokens(tokens: TokenUsage) -> dict[str, int | None]:
     }
 
 
-def _span_row(key: int, trace_key: int, span: SpanRecord) -> dict[str, Any]:
-    return {
-        "id": key,
-        "rid": ids.new_id(),
-        "trace_key": trace_key,
-        "span_id": span.span_id,
-        "parent_span_id": span.parent_span_id,
-        "name": span.name,
-        "kind": span.kind,
-        "agent_id": span.agent_id,
-        "environment": span.environment,
-        "session_id": span.session_id,
-        "user_identifier": span.user_identifier,
-        **_outcome(span),
-        "started_us": span.started_us,
-        "flags": span.flags,
-    }
+def _span_row(key: int, trace_key: int, span: SpanRecord) -> tuple[Any, ...]:
+    """The values of ``_SPAN_COLUMNS``."""
+    tokens = span.tokens
+    return (
+        key, ids.new_id(), trace_key, span.span_id, span.parent_span_id, span.name, span.kind, span.status,
+        span.started_us, span.duration_us, span.provider, span.model, span.prompt_id, span.version_id,
+        span.execution_id, tokens.input, tokens.cache_read, tokens.cache_write, tokens.output, tokens.reasoning,
+        span.cost_nusd, span.unpriced, span.agent_id, span.environment, span.error_type, span.flags,
+        span.first_token_us, span.session_id, span.user_identifier, span.card_id,
+    )  # fmt: skip
 
 
 def _outcome(span: SpanRecord) -> dict[str, Any]:
@@ -226,17 +226,6 @@ def _outcome(span: SpanRecord) -> dict[str, Any]:
         "card_id": span.card_id,
         "first_token_us": span.first_token_us,
         "error_type": span.error_type,
-    }
-
-
-def _payload_row(key: int, span: SpanRecord) -> dict[str, Any]:
-    return {
-        "span_key": key,
-        "input": span.input,
-        "output": span.output,
-        "attributes": _attributes(span) or "{}",
-        "error": span.error,
-        "indexed": False,
     }
 
 
@@ -321,26 +310,49 @@ def _add_to_traces(lean: Lean, spans: Sequence[SpanRecord], *, ending: bool = Fa
 
 
 def _trace_row(trace_id: str, spans: Sequence[SpanRecord], ending: bool) -> dict[str, Any]:
-    roots = [span for span in spans if span.parent_span_id is None]
-    sums = dict.fromkeys(_SUMS, 0)
+    first = spans[0]
+    started = ended = first.started_us
+    name, named_us = "", None
+    environment, session_id, user_identifier = "", None, None
+    opened = failed = canceled = priced = unpriced = cost = 0
+    given = read = written = made = thought = 0
     for span in spans:
-        is_open = span.status not in TERMINAL
-        sums["span_count"] += 0 if ending else 1
-        sums["open_count"] += int(is_open) - (1 if ending else 0)
-        sums["error_count"] += span.status == "failed"
-        sums["canceled_count"] += span.status == "canceled"
-        for name, count in _tokens(span.tokens).items():
-            sums[name] += count or 0
-        sums["cost_nusd"] += span.cost_nusd or 0
-        sums["priced_count"] += span.cost_nusd is not None
-        sums["unpriced_count"] += span.unpriced
+        begun, status, tokens = span.started_us, span.status, span.tokens
+        started = begun if begun < started else started
+        over = begun + (span.duration_us or 0)
+        ended = over if over > ended else ended
+        if span.parent_span_id is None and (named_us is None or begun < named_us):
+            name, named_us = span.name, begun
+        environment = environment or span.environment
+        session_id = session_id or span.session_id
+        user_identifier = user_identifier or span.user_identifier
+        if status == "failed":
+            failed += 1
+        elif status == "canceled":
+            canceled += 1
+        elif status not in TERMINAL:
+            opened += 1
+        if tokens is not NO_TOKENS:
+            given += tokens.input or 0
+            read += tokens.cache_read or 0
+            written += tokens.cache_write or 0
+            made += tokens.output or 0
+            thought += tokens.reasoning or 0
+        if span.cost_nusd is not None:
+            cost += span.cost_nusd
+            priced += 1
+        unpriced += span.unpriced
+    new, before = (0, len(spans)) if ending else (len(spans), 0)
+    sums = (
+        new, opened - before, failed, canceled, given, read, written, made, thought, cost, priced, unpriced,
+    )  # fmt: skip
     return {
         "trace_id": trace_id,
-        "name": min(roots, key=lambda span: span.started_us).name if roots else "",
-        "started_us": min(span.started_us for span in spans),
-        "ended_us": max(span.started_us + (span.duration_us or 0) for span in spans),
-        "environment": next((span.environment for span in spans if span.environment), ""),
-        "session_id": next((span.session_id for span in spans if span.session_id), None),
-        "user_identifier": next((span.user_identifier for span in spans if span.user_identifier), None),
-        **sums,
+        "name": name,
+        "started_us": started,
+        "ended_us": ended,
+        "environment": environment,
+        "session_id": session_id or None,
+        "user_identifier": user_identifier or None,
+        **dict(zip(_SUMS, sums, strict=True)),
     }
