@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
@@ -18,6 +18,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from ledger_tui.domain import clock
 from ledger_tui.domain.tree_walk import TreeWalk
 from ledger_tui.domain.values import FLAG_DUPLICATE, SpanRow
 
@@ -41,7 +42,14 @@ class Mark(IntFlag):
     """Another span of the trace has the same id; both are kept, children hang on the first."""
     BACKWARD = 16
     """It ended before it started; counted as lasting no time."""
+    EARLY = 32
+    """It starts more than a day before the step around it: one of two clocks was wrong."""
+    FUTURE = 64
+    """It starts more than a day from now: the clock of its program was ahead."""
 
+
+SKEW_US = 86_400_000_000
+"""Clocks of two computers may differ by so much without a word."""
 
 MARK_NOTES: Mapping[Mark, str] = {
     Mark.ORPHAN: "its parent is recorded nowhere, so it is shown at the top",
@@ -49,6 +57,8 @@ MARK_NOTES: Mapping[Mark, str] = {
     Mark.SELF_PARENT: "it names itself as its parent, so it is shown at the top",
     Mark.DUPLICATE: "another span has the same id; both are kept",
     Mark.BACKWARD: "it ended before it started; its duration is not counted",
+    Mark.EARLY: "clock skew: it starts more than a day before the step around it",
+    Mark.FUTURE: "clock skew: it starts in the future, so the clock of its program was ahead",
 }
 
 """What a mark means for one span."""
@@ -58,6 +68,8 @@ _MARK_SUMS: Mapping[Mark, str] = {
     Mark.SELF_PARENT: "being its own parent",
     Mark.DUPLICATE: "sharing an id",
     Mark.BACKWARD: "ending before the start",
+    Mark.EARLY: "starting days before the step around it",
+    Mark.FUTURE: "starting in the future",
 }
 
 
@@ -138,7 +150,20 @@ class SpanTree:
         for line, duration in enumerate(self._column(_DURATION)):
             if duration is not None and duration < 0:
                 marks[line] = marks.get(line, Mark(0)) | Mark.BACKWARD
+        for mark, line in self._skewed(self._column(_STARTED)):
+            marks[line] = marks.get(line, Mark(0)) | mark
         return marks
+
+    def _skewed(self, starts: Sequence[int]) -> Iterator[tuple[Mark, int]]:
+        """The lines whose clocks were off; a look at two sums where all is well."""
+        future_us = clock.now_us() + SKEW_US
+        if not starts or (max(starts) <= future_us and max(starts) - min(starts) <= SKEW_US):
+            return
+        for line, (start, parent) in enumerate(zip(starts, self.parents, strict=True)):
+            if start > future_us:
+                yield Mark.FUTURE, line
+            if parent >= 0 and starts[parent] - start > SKEW_US:
+                yield Mark.EARLY, line
 
     def children(self, line: int) -> int:
         """How many lines are in the subtree below a line."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_tui.domain import clock
 from ledger_tui.domain.trace_tree import Mark, SpanTree, build_tree
 from ledger_tui.domain.values import SpanRow
 
@@ -86,6 +87,24 @@ def test_repeated_span_ids_are_all_kept_and_flagged() -> None:
     tree = build_tree([span(1, "twin"), span(2, "twin", name="other"), span(3, "child", "twin")])
     assert [tree.row(line).name for line in range(3)] == ["twin", "child", "other"]
     assert tree.marks == {0: Mark.DUPLICATE, 2: Mark.DUPLICATE}
+
+
+def test_clocks_that_were_wrong_are_marked() -> None:
+    """A step that starts days before the step around it, or in the future, is marked and told; hours are not."""
+    day = 86_400_000_000
+    with clock.stopped(clock.from_us(100 * day)):
+        rows = [
+            span(1, "root", started_us=99 * day),
+            span(2, "fine", "root", started_us=98 * day + 1),
+            span(3, "early", "root", started_us=50 * day),
+            span(4, "below", "early", started_us=50 * day),
+            span(5, "ahead", "below", started_us=4000 * day),
+            span(6, "soon", "root", started_us=101 * day),
+        ]
+        tree = build_tree(rows)
+        marks = {tree.row(line).span_id: mark for line, mark in tree.marks.items()}
+        assert marks == {"early": Mark.EARLY, "ahead": Mark.FUTURE}
+        assert {"1 starting days before the step around it", "1 starting in the future"} <= set(tree.notes())
 
 
 def test_a_span_that_ends_before_it_starts_is_marked_and_lasts_no_time() -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from ledger_tui import PromptLedger
+from ledger_tui.domain import clock
+from ledger_tui.domain.trace_tree import Mark
+from ledger_tui.settings import Settings
+from ledger_tui.store import spool
 
 from tests.sdk.seen import outline
-from tests.sdk.spooling import assert_sums_are_a_recount, ledger_in, ran, stored
+from tests.sdk.spooling import assert_sums_are_a_recount, ledger_in, program, ran, stored
 
 
 @pytest.fixture
@@ -158,3 +166,122 @@ def test_after_fork_in_threads_and_tasks(how: str, tmp_path: Path) -> None:
         ids = stored(ledger)
         assert len(ids) == len(set(ids)) == 6 * 200 + 1
         assert_sums_are_a_recount(ledger)
+
+
+NOW = datetime.now(UTC)
+JUMPS = [
+    NOW,
+    NOW - timedelta(days=3650),
+    NOW + timedelta(days=3650),
+    NOW,
+    NOW + timedelta(days=3650),
+    NOW - timedelta(days=3650),
+]
+
+
+def test_a_clock_that_jumps(ledger: PromptLedger) -> None:
+    """B33: with a clock that jumps ten years to and fro, ids are unique, rows are in the order of recording, nothing lasts less
+    than no time, and the steps whose clock was wrong say so.
+    """
+    made: list[str] = []
+
+    def record(number: int) -> None:
+        for _ in range(20):
+            made.append(
+                ledger.log_external_span(
+                    name=f"jump {number}", model="openai/gpt-4o-mini", prompt_tokens=1, completion_tokens=1
+                )
+            )
+
+    with ledger.trace("work", trace_id="t") as trace:
+        for number, moment in enumerate(JUMPS):
+            with clock.moved(moment), ledger.span(f"step {number}") as step:
+                record(number)
+            made.append(step.span_id)
+    made.append(trace.span_id)
+    assert ledger.flush()
+    assert len(set(made)) == len(made)
+    ended = [one for one in stored(ledger) if one != trace.span_id]
+    assert ended == made[:-1]
+    tree = ledger.traces.tree("t")
+    rows = tree.rows()
+    assert all(row.duration_us is None or row.duration_us >= 0 for row in rows)
+    skewed = {tree.row(line).name: mark for line, mark in tree.marks.items()}
+    assert {name: mark for name, mark in skewed.items() if name.startswith("step")} == {
+        "step 1": Mark.EARLY, "step 2": Mark.FUTURE, "step 4": Mark.FUTURE, "step 5": Mark.EARLY,
+    }  # fmt: skip
+    assert_sums_are_a_recount(ledger)
+    with ledger.database.lean() as lean:
+        assert lean.one("SELECT sum(calls) FROM daily_costs") == (120,)
+
+
+JUMPING = """
+from datetime import UTC, datetime, timedelta
+from ledger_tui.domain import clock
+now = datetime.now(UTC)
+trace = ledger.trace("work", trace_id="t").begin()
+ledger._recorder.spooler._writer.finish()  # The files that follow have names of another time.
+with clock.moved(now - timedelta(days=3650)):
+    trace.end()
+    ledger.log_external_span("t", name="last")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_files_of_a_clock_that_jumped_are_read_in_any_order(tmp_path: Path) -> None:
+    """When the end of a step is read before its beginning, the step has ended once and nothing runs."""
+    ledger = ledger_in(tmp_path)
+    ledger.prepare()
+    with ledger.database.session():  # The program can store nothing itself: everything waits in its files.
+        program(JUMPING, tmp_path).wait(60)
+    ledger.prepare()
+    assert ledger.flush()
+    (work,) = [row for row in ledger.traces.tree("t").rows() if row.name == "work"]
+    assert (work.status, work.error_type, work.flags) == ("succeeded", None, 0)
+    assert ledger.traces.trace("t").open_count == 0
+    assert_sums_are_a_recount(ledger)
+    ledger.close()
+
+
+class SlowDisk:
+    """Another writer whose every commit takes 50 ms, as on a disk that is slow to say that it has written."""
+
+    def __init__(self, ledger: PromptLedger) -> None:
+        self._ledger = ledger
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._hold)
+
+    def _hold(self) -> None:
+        connection = sqlite3.connect(self._ledger.database.path or "", isolation_level=None, timeout=30)
+        while not self._over.is_set():
+            connection.execute("BEGIN IMMEDIATE")
+            self._over.wait(0.05)
+            connection.execute("COMMIT")
+            self._over.wait(0.005)
+        connection.close()
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *args: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def test_a_slow_disk_and_a_full_queue(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """B32: faster than the disk takes it, and with a full queue, recording waits: that is counted and said, and all of it arrives."""
+    ledger = ledger_in(tmp_path, settings=Settings(spool_mb=1))
+    ledger.prepare()
+    count, text = 3_000, "word " * 200
+    with caplog.at_level(logging.WARNING, "ledger_tui.spool"), SlowDisk(ledger):
+        for number in range(count):
+            ledger.log_external_span("t", name="n", span_id=f"s{number}", input_data=text)
+        state = ledger.spool_state()
+        assert state["written"] == count and state["refused"] == 0
+        assert state["waits"] > 0 and "is full, recording waits" in caplog.text
+        assert spool.total_bytes(ledger.paths.spool) <= 1024 * 1024
+        assert ledger.flush()
+    assert stored(ledger) == [f"s{number}" for number in range(count)]
+    assert ledger.spool_state()["drained"] == count
+    assert_sums_are_a_recount(ledger)
+    ledger.close()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ledger_tui.domain import clock, measure, money
 from ledger_tui.domain.text import one_line
+from ledger_tui.domain.trace_tree import SKEW_US
 from ledger_tui.domain.values import TraceRow
 from ledger_tui.ui.widgets.row_view import RowView, Runs, fit
 from ledger_tui.ui.widgets.span_bar import STATUS_LOOKS, glyph
@@ -57,8 +58,8 @@ class TraceList(RowView):
 # Traces
 
 Newest first: how each one ended (✓ ✗ ⊘, ◌ while it runs), its name, how long ago it started, how long it took, its
-steps, failures, tokens and cost. `+?` after a cost: part of it has no known price. New traces appear by themselves and the
-cursor stays where it is.
+steps, failures, tokens and cost. `+?` after a cost: part of it has no known price. `⚠` before a name: it lies in the future,
+the clock of its program was wrong. New traces appear by themselves and the cursor stays where it is.
 
 - **enter** or a double click goes to the tree of the trace
 - **/** filters
@@ -156,9 +157,11 @@ cursor stays where it is.
         """One trace."""
         trace = self.traces[row]
         columns = trace_columns(width)
+        badge = "⚠ " if trace.ended_us > clock.now_us() + SKEW_US else ""
         runs: Runs = [
             (glyph(trace.status) + " ", STATUS_LOOKS.get(trace.status, "warn")),
-            (fit(one_line(trace.name or trace.trace_id, 120), columns.name), ""),
+            (badge, "warn"),
+            (fit(one_line(trace.name or trace.trace_id, 120), columns.name - len(badge)), ""),
         ]
         running = trace.status in ("running", "queued")
         unpriced = trace.unpriced_count
