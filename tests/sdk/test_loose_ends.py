@@ -269,7 +269,7 @@ class SlowDisk:
 
 
 def test_a_slow_disk_and_a_full_queue(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """B32: faster than the disk takes it, and with a full queue, recording waits: that is counted and said, and all of it arrives."""
+    """B32: faster than the disk takes it, and with a full queue, recording waits, which is counted and said; all of it arrives."""
     ledger = ledger_in(tmp_path, settings=Settings(spool_mb=1))
     ledger.prepare()
     count, text = 3_000, "word " * 200
