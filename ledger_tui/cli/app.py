@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "drift": "ledger_tui.cli.drift:drift",
     "export": "ledger_tui.cli.folder:export_prompts",
     "import": "ledger_tui.cli.folder:import_prompts",
+    "prices": "ledger_tui.cli.prices:prices",
+    "what-if": "ledger_tui.cli.prices:what_if",
     "models": "ledger_tui.cli.models:models",
     "keys": "ledger_tui.cli.models:keys",
     "doctor": "ledger_tui.cli.care:doctor",

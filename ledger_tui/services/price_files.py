@@ -105,6 +105,26 @@ def text(specs: Sequence[PriceSpec], kind: str) -> str:
     return "\n".join(parts)
 
 
+def write_whole(path: Path, content: str) -> None:
+    """Write a file as a whole or not at all; raises InputError when that cannot be done."""
+    import os
+    import tempfile
+
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}", title="The file cannot be written") from error
+
+
 def _spec(row: Mapping[str, Any]) -> PriceSpec:
     known = {"model", "from", "until", "source", "tiers", "free", *CLASSES}
     if unknown := sorted(set(map(str, row)) - known):

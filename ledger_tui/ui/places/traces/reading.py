@@ -15,6 +15,7 @@ from ledger_tui.ui.subject import PlaygroundSubject
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class SpanFacts:
     """Prompt name and version number."""
     included: tuple[tuple[str, str, int], ...] = ()
     """Version id, prompt name and number of what its messages were made from besides."""
+    receipt: Receipt | None = None
+    """What it cost and why."""
 
 
 def read_trace(ledger: PromptLedger, trace_id: str) -> OpenTrace:
@@ -54,7 +57,9 @@ def read_span(ledger: PromptLedger, span: SpanRow) -> SpanFacts:
     """A span with its texts, its call and its prompt version, as far as they are there."""
     payload: SpanPayloadRow | None = None
     execution: ExecutionRow | None = None
+    receipt: Receipt | None = None
     try:
+        receipt = ledger.traces.receipt(span.key)
         payload = ledger.traces.payload(span.key)
     except NotFound:
         payload = None
@@ -66,7 +71,8 @@ def read_span(ledger: PromptLedger, span: SpanRow) -> SpanFacts:
     included = execution.included if execution is not None else ()
     names = ledger.traces.version_names([one for one in (span.version_id, *included) if one])
     version = names.get(span.version_id) if span.version_id else None
-    return SpanFacts(span, payload, execution, version, tuple((one, *names[one]) for one in included if one in names))
+    written = tuple((one, *names[one]) for one in included if one in names)
+    return SpanFacts(span, payload, execution, version, written, receipt)
 
 
 def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject:

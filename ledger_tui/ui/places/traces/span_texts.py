@@ -79,15 +79,10 @@ def _receipt(facts: SpanFacts) -> TabText:
     execution, span = facts.execution, facts.span
     if execution is None and span.cost_nusd is None and not span.unpriced:
         return TabText("This span is not a call that costs anything.", present=False)
-    receipt = execution.receipt if execution is not None else _told_receipt(facts)
-    cost = span.cost_nusd if execution is None else execution.cost_nusd
+    if facts.receipt is not None and facts.receipt.how not in ("running", "free of charge"):
+        return TabText("\n".join(receipt_lines(facts.receipt.receipt, facts.receipt.cost_nusd)))
+    receipt, cost = (None, span.cost_nusd) if execution is None else (execution.receipt, execution.cost_nusd)
     return TabText("\n".join(receipt_lines(receipt, cost)))
-
-
-def _told_receipt(facts: SpanFacts) -> dict[str, Any] | None:
-    """The receipt that a program recorded with its own span; one of another sum is none."""
-    told = facts.payload.attributes.get("receipt") if facts.payload else None
-    return told if isinstance(told, dict) and told.get("total_nusd") == facts.span.cost_nusd else None
 
 
 def _error(facts: SpanFacts) -> TabText:
