@@ -11,6 +11,7 @@ import click
 from ledger_tui.cli import output, shapes
 from ledger_tui.cli.front import NOT_HELD, Front, json_option, pass_front
 from ledger_tui.cli.given import params_of
+from ledger_tui.cli.unregistered import register, unregistered
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import PromptContent
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 @click.group()
 def prompts() -> None:
     """Prompts, their versions and labels."""
+
+
+prompts.add_command(unregistered)
+prompts.add_command(register)
 
 
 @prompts.command("list")

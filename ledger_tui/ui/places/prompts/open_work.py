@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from ledger_tui.domain.drift import Matrix, drift_words
 from ledger_tui.domain.values import JournalRow, PromptRow
@@ -92,7 +92,10 @@ class OpenWork(VersionWork):
         total = len(self.prompts) - (0 if self._archived_shown else archived)
         words = f"{tree.matches} of {total}" if tree.filtered else f"{total}"
         hidden = f" · {archived} archived" if archived else ""
-        strangers = f" · {self._unregistered} unregistered" if self._unregistered else ""
+        for button in self.query("#welcome-unregistered").results(Button):
+            button.display = self._unregistered > 0
+            button.label = f"{self._unregistered} unregistered (g)"
+        strangers = f" · {self._unregistered} unregistered (g)" if self._unregistered else ""
         self.query_one("#list").border_subtitle = words + hidden + strangers
 
     def action_toggle_archived(self) -> None:

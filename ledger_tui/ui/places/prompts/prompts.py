@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -123,6 +123,12 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def on_screen_resume(self) -> None:
         """Back from another place: programs may have sent something meanwhile."""
         self.count_unregistered()
+
+    def on_click(self, event: events.Click) -> None:
+        """The lower border of the list says how many texts are unregistered: a click there shows them."""
+        pane = self.query_one("#list")
+        if event.widget is pane and event.screen_y == pane.region.bottom - 1:
+            self.action_unregistered()
 
     def on_screen_suspend(self) -> None:
         """Another place or a dialog is shown: keep the draft."""
@@ -280,4 +286,6 @@ NOTHING_OPEN = Content.assemble(
 def _welcome() -> Vertical:
     """What an empty workspace shows instead of the panes."""
     first = Button("Write the first prompt", compact=True, variant="primary", name="new")
-    return Vertical(Static(NO_PROMPTS, classes="empty"), Horizontal(first, id="welcome-buttons"), id="welcome")
+    known = Button("", compact=True, name="unregistered", id="welcome-unregistered", tooltip="What programs send (g)")
+    known.display = False
+    return Vertical(Static(NO_PROMPTS, classes="empty"), Horizontal(first, known, id="welcome-buttons"), id="welcome")

@@ -106,10 +106,10 @@ and so does every call that follows. Save a better text or better names as its n
         self.set_class(not rows, "-nothing")
         now = clock.now_us()
         cells = [
-            (row.fingerprint, (measure.count(row.calls), row.text or "—", measure.age(row.last_us, now)))
+            (row.fingerprint, (measure.count(row.calls), measure.age(row.last_us, now), row.text or "—"))
             for row in rows
         ]
-        self.query_one(RowTable).fill((">Calls", "Text", ">Last"), cells)
+        self.query_one(RowTable).fill((">Calls", ">Last", "Text"), cells)
         calls = sum(row.calls for row in rows)
         self.query_one("#groups-pane").border_subtitle = f"{len(rows)} · {measure.count(calls)} calls" if rows else ""
         self.show_text()

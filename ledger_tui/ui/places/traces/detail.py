@@ -109,7 +109,7 @@ content are muted.
         self._texts = tab_texts(facts, mark)
         span = facts.span
         self.border_title = line(f"{span.kind} {span.name}", 60)
-        self.query_one("#span-head", Static).update(self._head(facts))
+        self.query_one("#span-head", Static).update(self._head(facts, mark))
         prompt = self.query_one("#to-prompt", Button)
         prompt.display = facts.version is not None
         if facts.version is not None:
@@ -142,11 +142,13 @@ content are muted.
         """Where the text is shown."""
         return self.query_one(TextPane)
 
-    def _head(self, facts: SpanFacts) -> Content:
+    def _head(self, facts: SpanFacts, mark: Mark) -> Content:
         span = facts.span
         parts = [f"{glyph(span.status)} {span.status}"]
         since = measure.moment(span.started_us)
         parts.append(f"since {since}" if span.duration_us is None else measure.duration(span.duration_us))
+        if mark & (Mark.EARLY | Mark.FUTURE):
+            parts.append("⚠ clock skew")
         if span.model:
             parts.append(one_line(span.model, 40))
         if span.total_tokens:
