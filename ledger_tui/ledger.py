@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
     from ledger_tui.services.drift import DriftService
+    from ledger_tui.services.linking import LinkingService
     from ledger_tui.services.models import ModelService, StandIn
+    from ledger_tui.services.prices import PriceService
     from ledger_tui.services.prompt_folder import PromptFolderService
-    from ledger_tui.services.redaction import RedactionRule
     from ledger_tui.services.queueing import QueueService
+    from ledger_tui.services.redaction import RedactionRule
     from ledger_tui.services.registry import RegistryService
     from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.runs import RunService
@@ -190,8 +192,6 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         )
 
     @cached_property
-    def traces(self) -> TraceService:
-    @cached_property
     def queue(self) -> QueueService:
         """Calls that are made later."""
         from ledger_tui.services.queueing import QueueService
@@ -203,6 +203,8 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
             concurrency=lambda: self.settings.queue_concurrency,
         )
 
+    @cached_property
+    def traces(self) -> TraceService:
         """What happened, step by step."""
         from ledger_tui.services.traces import TraceService
 
@@ -214,6 +216,15 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         from ledger_tui.services.costs import CostService
 
         return CostService(self.database, before_read=self._settle)
+
+    @cached_property
+    def prices(self) -> PriceService:
+        """What models cost: own prices, late pricing, and what-if."""
+        from ledger_tui.services.prices import PriceService
+
+        return PriceService(
+            self.database, lambda: self.models, author=self.author, device=self.device, before_read=self._settle
+        )
 
     @cached_property
     def usages(self) -> UsageService:
@@ -252,6 +263,13 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         )
 
     @cached_property
+    def linking(self) -> LinkingService:
+        """What programs send that belongs to no prompt yet."""
+        from ledger_tui.services.linking import LinkingService
+
+        return LinkingService(self.database, lambda: self.registry, before_read=self._settle)
+
+    @cached_property
     def drift(self) -> DriftService:
         """Whether code and ledger agree."""
         from ledger_tui.services.drift import DriftService
@@ -287,6 +305,8 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         global _latest
         if _latest is not None and _latest() is self:
             _latest = None
+        if "queue" in self.__dict__:
+            self.queue.close()
         if "_door" in self.__dict__:
             self._door.close()
         self._stop_recording()
@@ -303,8 +323,6 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         self.close()
 
     def __repr__(self) -> str:
-        if "queue" in self.__dict__:
-            self.queue.close()
         return f"PromptLedger({self.database.label!r})"
 
 
