@@ -24,8 +24,8 @@ from ledger_tui.sdk.capture import (
     start_us,
 )
 from ledger_tui.sdk.context import innermost
-from ledger_tui.services.span_prices import SpanPrices
-from ledger_tui.services.spooling import Spooler, close_all
+from ledger_tui.services.spool_fork import close_all
+from ledger_tui.services.spooling import Spooler
 from ledger_tui.store import spool_record
 from ledger_tui.store.spool_record import HAS_INPUT, HAS_JSON, HAS_OUTPUT
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.context import Here
     from ledger_tui.sdk.door import Door
     from ledger_tui.services.models import ModelService
+    from ledger_tui.services.spool_drain import Price
     from ledger_tui.settings import Settings
     from ledger_tui.store.database import Database
 
@@ -68,12 +69,18 @@ class Recorder:
         door: Door,
     ) -> None:
         """door: redacts what ``span`` is given."""
+
+        def prices() -> Price:
+            from ledger_tui.services.span_prices import SpanPrices
+
+            return SpanPrices(models, database)
+
         self.spooler = Spooler(
             database,
             paths,
             device=device,
             limit_bytes=settings.spool_mb * 1024 * 1024,
-            price=SpanPrices(models, database),
+            prices=prices,
         )
         self.append = self.spooler.append
         self._door = door

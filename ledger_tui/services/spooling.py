@@ -7,15 +7,14 @@ also takes over what programs that are gone have left.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from ledger_tui.errors import DatabaseLocked, LedgerError, StoreError
+from ledger_tui.services import spool_fork
 from ledger_tui.store import spool
 from ledger_tui.store.failures import LASTING
 from ledger_tui.store.spool import SpoolFile, SpoolWriter
@@ -60,16 +59,18 @@ class SpoolState(TypedDict):
 class Spooler:
     """Records in, rows out. Thread-safe; a child process after fork() starts with a spool and a thread of its own."""
 
-    def __init__(self, database: Database, paths: Paths, *, device: str, limit_bytes: int, price: Price) -> None:
-        """limit_bytes: of all spool files for this database together; at it ``append`` waits."""
+    def __init__(
+        self, database: Database, paths: Paths, *, device: str, limit_bytes: int, prices: Callable[[], Price]
+    ) -> None:
+        """limit_bytes: of all spool files for this database together; at it ``append`` waits. prices: made by the thread."""
         self._database = database
         self.folder = spool.folder_of(database.path, database.label, paths)
-        self._device, self._price = device, price
+        self._device, self._prices = device, prices
         self._writer = SpoolWriter(self.folder, limit_bytes, self._wait_for_room)
         self.by_itself = True
         """Drain in a thread; else only when somebody reads, flushes or closes, in the caller's thread."""
         self._begin()
-        _live.add(self)
+        spool_fork.watch(self)
 
     def _begin(self) -> None:
         self._adopted: list[SpoolFile] = []
@@ -92,7 +93,7 @@ class Spooler:
         """Loaded by the thread: the first record does not wait for what it needs."""
         from ledger_tui.services.spool_drain import Drain
 
-        return Drain(self._database, self._device, self._price, self._breathe)
+        return Drain(self._database, self._device, self._prices(), self._breathe)
 
     def append(self, body: bytes) -> None:
         """Record ``body``: when this returns, it outlives the process. Raises StoreError when the disk takes nothing."""
@@ -351,17 +352,20 @@ class Spooler:
             why = f" ({error})" if error else ""
             _log().warning("the spool %s is full, recording waits for the database%s", self.folder, why)
 
-    def _before_fork(self) -> bool:
-        """Let a batch end first: a child has no use for half a batch, and could never use a half-loaded module."""
+    def before_fork(self) -> threading.Lock | None:
+        """Wait for the batch to end and hold the next one back; the lock that does, None when it took too long.
+
+        A child has no use for half a batch, and could never use a module that is half loaded.
+        """
         begun = time.monotonic()
         while not self._turn.acquire(timeout=0.1):
             drain: Drain | None = self.__dict__.get("_drain")
             patience_s = _FORK_WAIT_S if drain is not None and drain.in_database else _LOADING_WAIT_S
             if time.monotonic() - begun > patience_s:
-                return False
-        return True
+                return None
+        return self._turn
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """In a child: the parent's files, thread and locks are not ours."""
         self._writer.abandon()
         for file in self._adopted:
@@ -375,32 +379,3 @@ def _log() -> Logger:
     import logging
 
     return logging.getLogger("ledger_tui.spool")
-
-
-_live: weakref.WeakSet[Spooler] = weakref.WeakSet()
-_held: list[threading.Lock] = []
-
-
-def _before_fork() -> None:
-    _held.extend([one._turn for one in list(_live) if one._before_fork()])
-
-
-def _after_fork_in_parent() -> None:
-    while _held:
-        _held.pop().release()
-
-
-def _after_fork_in_child() -> None:
-    _held.clear()
-    for one in list(_live):
-        one._after_fork()
-
-
-def close_all() -> None:
-    """Close every spooler of this process."""
-    for one in list(_live):
-        one.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -380,6 +380,21 @@ def test_recording_is_light(tmp_path: Path) -> None:
     assert not loaded & {"sqlmodel", "sqlalchemy", "textual", "pydantic", "asyncio", "alembic", "httpx", "openai"}
 
 
+def test_the_first_span_loads_only_what_it_writes_with(tmp_path: Path) -> None:
+    """Up to the end of the first call nothing is loaded that only the drain, a price or an odd value needs."""
+    code = (
+        "ledger.log_external_span('t', name='a', input_data='text', attributes={'b': 'c'}, model='m', prompt_tokens=1)\n"
+        "seen = set(sys.modules)\n"
+        "print(sorted(seen))\n"
+        "os._exit(0)\n"
+    )
+    loaded = set(eval(ran(code, tmp_path)))
+    drain = {"ledger_tui.services.spool_drain", "ledger_tui.store.telemetry", "ledger_tui.domain.rate_card"}
+    assert not loaded & (
+        {"dataclasses", "inspect", "logging", "decimal", "datetime", "hashlib", "json", "uuid"} | drain
+    )
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 def test_files_are_private(ledger: PromptLedger) -> None:
     """Folder and file belong to their owner alone, whatever the umask."""
