@@ -20,6 +20,7 @@ from ledger_tui.store.standings import Standing
 COMPUTED = "its text is computed by code, which is not run here"
 COMPUTED_BEFORE = "the last commit's text is computed by code, so it is not known"
 ELSEWHERE = "its file was never in this repository"
+UNTOLD = "its file is not here, and a shallow clone cannot tell whether it ever was"
 UNPLACED = "it was registered without a file"
 OUTSIDE = "there is no git work tree here, so its file is not known"
 Told = Callable[[str], None]
@@ -149,12 +150,13 @@ class FileReader:
         before = repository.at_head(paths)
         ours = repository.knows([one.git_commit for one in self._tracked if one.git_commit])
         texts = {path: self._now(path) for path in paths}
+        shallow = repository.is_shallow()
         reading = Reading(repository=repository, watched=[repository.top / path for path in paths])
         for one in self._tracked:
             path = one.git_path or ""
             if texts[path] == (None, "") and path not in before and one.git_commit not in ours:
                 reading.elsewhere += 1
-                reading.seen[one.name] = Found(path, [], ELSEWHERE)
+                reading.seen[one.name] = Found(path, [], UNTOLD if shallow else ELSEWHERE)
             else:
                 reading.seen[one.name] = self._found(one.name, path, texts[path], before.get(path))
         return reading

@@ -96,6 +96,10 @@ class Repository:
         answers = (lines or b"").decode("utf-8", "replace").splitlines()
         return {commit for commit, answer in zip(asked, answers, strict=False) if answer == "commit"}
 
+    def is_shallow(self) -> bool:
+        """Whether older commits were left out when it was cloned."""
+        return (self._ask("rev-parse", "--is-shallow-repository") or b"").strip() == b"true"
+
     def _names(self, paths: Sequence[str]) -> bytes:
         return "".join(f"{self.commit}:{path}\n" for path in paths).encode("utf-8", "surrogateescape")
 

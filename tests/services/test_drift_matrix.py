@@ -139,6 +139,18 @@ def test_another_repository_is_no_drift(app: Path, open_ledger: Any, tmp_path: P
     assert "no more" in drift_words(ledger.drift.matrix(app).rows[0])
 
 
+def test_a_shallow_clone_says_what_it_cannot_tell(app: Path, open_ledger: Any, tmp_path: Path) -> None:
+    """Where older commits were left out, a missing file may have been removed or never been there: neither is claimed."""
+    ledger = open_ledger(app / "prompts")
+    ledger.register_code_prompts()
+    (app / "prompts" / "b.md").unlink()
+    commit(app)
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{app}", "shallow")
+    rows = {row.name: row for row in ledger.drift.matrix(tmp_path / "shallow").rows}
+    assert rows["b"].note and "shallow" in rows["b"].note and not rows["b"].differing()
+    assert not rows["mail/a"].note and not rows["mail/a"].differing()
+
+
 @pytest.mark.parametrize("path", ["../secret.md", "/etc/hostname", "link.md", "folder/../../secret.md"])
 def test_a_recorded_path_never_leads_out_of_the_repository(
     app: Path, database: Database, path: str, tmp_path: Path

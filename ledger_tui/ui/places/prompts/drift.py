@@ -125,6 +125,7 @@ of your program runs: Python files are read, and a text that is computed shows a
             return
         rows = self.rows_of(matrix)
         self.set_class(not matrix.rows, "-nothing")
+        self.refresh_bindings()
         if not matrix.rows:
             self.query_one("#nothing", Static).update(nothing_here(matrix.ground))
         self.query_one(DriftTable).show(matrix, rows, self.marks)
@@ -155,6 +156,7 @@ of your program runs: Python files are read, and a text that is computed shows a
         if self.watching.matrix is None:
             self.query_one("#ground", Static).update("")
         self.add_class("-nothing")
+        self.refresh_bindings()
 
     def show_places(self) -> None:
         """The places of the prompt under the cursor."""
@@ -175,6 +177,12 @@ of your program runs: Python files are read, and a text that is computed shows a
             self.show(self.watching.matrix)
 
     # What a person does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Deeds on a prompt need one; while two places are compared, only leaving makes sense."""
+        if action in ON_A_PROMPT and (self.has_class("-nothing") or not self.query("#matrix")):
+            return False
+        return not (self.has_class("-comparing") and action in ON_THE_TABLE)
 
     @on(DataTable.CellHighlighted)
     def _moved(self) -> None:
@@ -230,6 +238,7 @@ of your program runs: Python files are read, and a text that is computed shows a
         if self.has_class("-comparing"):
             self.remove_class("-comparing")
             self.query_one(DriftTable).focus()
+            self.refresh_bindings()
         elif self.looking:
             self.stop_looking()
             self.say_stopped()
@@ -259,6 +268,8 @@ of your program runs: Python files are read, and a text that is computed shows a
         yield "Register every differing prompt", "From the working tree, after a preview", partial(self.register, True)
 
 
+ON_A_PROMPT = {"mark", "compare", "register", "open_prompt", "open_trace", "filter", "only_drifted", "next_pane"}
+ON_THE_TABLE = {"mark", "compare", "filter", "only_drifted", "next_pane"}
 TOOLS = (
     ("compare", "Compare", "Compare the marked places, or this one with ● (c)"),
     ("register", "Register", "Register the text of the working tree (R)"),

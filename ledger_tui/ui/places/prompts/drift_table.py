@@ -138,7 +138,9 @@ registered from (`changed`: the file was not what that commit holds). `space`, o
         row, width = self._row, max(40, self.size.width - SCROLLBAR)
         if row is None:
             return []
-        return [place_line(row, place, (row.name, place.key) in self._marks, width) for place in self._places]
+        # The 16 colours of a terminal have no grey that can be read on the cursor's row too.
+        muted = "" if self.app.current_theme.ansi else "$text-muted"
+        return [place_line(row, place, (row.name, place.key) in self._marks, width, muted) for place in self._places]
 
     def on_resize(self) -> None:
         """Lines break anew."""

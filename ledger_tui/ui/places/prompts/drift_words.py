@@ -63,15 +63,15 @@ def name_cell(row: DriftRow) -> Cell:
     return f"? {row.name}" if row.place("working") is None else f"= {row.name}"
 
 
-def place_line(row: DriftRow, place: Place, marked: bool, width: int) -> Content:
+def place_line(row: DriftRow, place: Place, marked: bool, width: int, muted: str = "$text-muted") -> Content:
     """A place with its whole hash, version, commit, file and age; on two lines where there is little room."""
     differs = place in row.differing()
     head = Content.assemble(
-        ("◆ " if marked else "◇ ", "$primary" if marked else "$text-muted"),
+        ("◆ " if marked else "◇ ", "$primary" if marked else muted),
         (f"{sign(row, place)} ", "$warning" if differs else ""),
         (one_line(place_words(place), 30).ljust(24), "bold" if place is row.reference else ""),
         f"{version_words(place) if place.version else '—' if place.sha256 is None else 'no version':<11}",
-        (_since(place).rjust(5), "$text-muted"),
+        (_since(place).rjust(5), muted),
     )
     file = f"{place.path}{f':{place.line}' if place.line else ''}"
     origin = "from " if place.kind in ("registered", "label", "executed") else ""
@@ -79,9 +79,9 @@ def place_line(row: DriftRow, place: Place, marked: bool, width: int) -> Content
     facts = "  ".join(part for part in (file, commit) if part)
     digest = (place.sha256 or "nothing is there").ljust(64)
     if width >= ONE_LINE:
-        return Content.assemble(head, "  ", digest, "  ", line(facts, width - head.cell_length - 68, "$text-muted"))
+        return Content.assemble(head, "  ", digest, "  ", line(facts, width - head.cell_length - 68, muted))
     room = max(10, width - head.cell_length - 2)
-    return Content.assemble(head, "  ", line(facts, room, "$text-muted"), f"\n    {digest}")
+    return Content.assemble(head, "  ", line(facts, room, muted), f"\n    {digest}")
 
 
 def _since(place: Place) -> str:
@@ -155,7 +155,7 @@ CODE = (
     'ledger = PromptLedger(mode="tracking_only", code_registry="prompts")\n'
     "ledger.register_code_prompts()                                      "
 )
-PROJECT = '[tool.ledger-tui]\nprompts = "prompts"'
+PROJECT = '[tool.ledger-tui]   \nprompts = "prompts"'
 
 
 def failed(title: str, words: str) -> Content:

@@ -209,6 +209,7 @@ class DriftWork(Screen):
         words = "nothing differs" if diff.same else f"+{diff.added} -{diff.removed}"
         pane.border_subtitle = " · ".join([words, *diff.notes])
         self.add_class("-comparing")
+        self.refresh_bindings()
         view = self.query_one(DiffView)
         view.show_diff(diff)
         view.focus()

@@ -166,12 +166,14 @@ class Versions(Vertical):
 
     def _words(self, version: VersionRow) -> Content:
         marked = version.id in self._marked
+        # The 16 colours of a terminal have no grey that can be read on the cursor's row too.
+        muted = "" if self.app.current_theme.ansi else "$text-muted"
         number, since = f"v{version.number}", f" {_age(version.created_us)} "
         parts: list[Content | str | tuple[str, str]] = [
-            ("◆ " if marked else "◇ ", "$primary" if marked else "$text-muted"),
+            ("◆ " if marked else "◇ ", "$primary" if marked else muted),
             ("● " if ACTIVE in version.labels else "  ", "$primary"),
             (number, "bold underline" if version.id == self._shown else "bold"),
-            (since, "$text-muted"),
+            (since, muted),
         ]
         width = max(20, self.query_one(VersionList).scrollable_content_region.width)
         used = 4 + len(number) + len(since)
@@ -192,7 +194,7 @@ class Versions(Vertical):
             if version.error_count:
                 facts.append(f"✗ {version.error_count:,}")
             facts.append(money.show(version.cost_nusd, version.unpriced_count))
-        parts.append((f"\n    {' · '.join(facts)}", "$text-muted"))
+        parts.append((f"\n    {' · '.join(facts)}", muted))
         return Content.assemble(*parts)
 
     def mark(self) -> None:
