@@ -131,7 +131,7 @@ def test_versions_and_labels_can_be_named(ledger: PromptLedger) -> None:
     assert ledger.render("greet", {"name": "a"}, label="live")["version"] == 2
     for wrong in ({"version": 9}, {"label": "gone"}):
         with pytest.raises(NotFound):
-            ledger.render("greet", {"name": "a"}, **wrong)  # type: ignore[arg-type]
+            ledger.render("greet", {"name": "a"}, **wrong)
     with pytest.raises(NotFound):
         ledger.render("nothing", {})
     with pytest.raises(TypeError, match="colour"):
@@ -255,10 +255,11 @@ def test_threads_loops_and_children_render(ledger: PromptLedger, tmp_path: Path)
     for thread in threads:
         thread.join()
 
-    async def together() -> list[Any]:
-        return await asyncio.gather(*(ledger.arender("greet", {"name": n}) for n in range(10)))
+    async def together() -> list[str]:
+        made = await asyncio.gather(*(ledger.arender("greet", {"name": n}) for n in range(10)))
+        return [one["text"] for one in made]
 
-    assert [one["text"] for one in asyncio.run(together())] == [f"Hello {n}" for n in range(10)]
+    assert asyncio.run(together()) == [f"Hello {n}" for n in range(10)]
     code = (
         "ledger.render('greet', {'name': 'parent'})\npid = os.fork()\n"
         "ledger.render('greet', {'name': 'child' if pid == 0 else 'parent'})\n"
