@@ -289,37 +289,14 @@ def test_the_steady_fixture(steady_prompt_ledger: testing.MemoryLedger) -> None:
     assert steady_prompt_ledger.log_external_span("t", name="x") == "00000000-0000-7000-8000-000000000001"
 
 
-def run_project(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on a project of one test file."""
-    folder.mkdir(exist_ok=True)
-    (folder / "test_project.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-
-
-@pytest.mark.parametrize("text", [found[2] for found in _BLOCK.finditer(GUIDE.read_text())], ids=lambda text: "guide")
-def test_the_guide_runs_under_pytest(text: str, tmp_path: Path) -> None:
-    """The examples of docs/testing.md pass as they are, in a project that knows nothing of this one."""
-    done = run_project(tmp_path / "project", text)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{text.count('def test_')} passed" in done.stdout
-
-
 LIGHT = """
 import sys
 
+WHEN_PYTEST_STARTED = sorted(name for name in sys.modules if name.startswith("ledger_tui."))
+
 def test_nothing_is_loaded():
-    rooms = sorted(name for name in sys.modules if name.startswith("ledger_tui."))
-    assert rooms == ["ledger_tui.testing", "ledger_tui.testing.plugin"]
+    assert WHEN_PYTEST_STARTED == ["ledger_tui.testing", "ledger_tui.testing.plugin"]
 """
-
-
-def test_pytest_starts_light(tmp_path: Path) -> None:
-    """A project that merely has the package installed loads two small modules of it when pytest starts."""
-    done = run_project(tmp_path / "project", LIGHT)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 UNANSWERED = """
 from ledger_tui import testing
 
@@ -330,9 +307,17 @@ def test_asks_too_much(prompt_ledger):
 """
 
 
-def test_a_fixture_tells_what_was_not_answered(tmp_path: Path) -> None:
-    """A test that ignores the failure of an unanswered call does not pass: the fixture's end names the call."""
-    done = run_project(tmp_path / "project", UNANSWERED)
-    assert (
-        done.returncode == 1 and "no script answered call 1: openai/gpt-4o-mini was asked user: 'Say hi'" in done.stdout
-    )
+def test_a_project_of_its_own(tmp_path: Path) -> None:
+    """In a project that knows nothing of this one, pytest finds the fixtures and loads two small modules for them; the examples
+    of docs/testing.md pass as they are; and a test that ignores an unanswered call ends with an error that names the call.
+    """
+    guide = [found[2] for found in _BLOCK.finditer(GUIDE.read_text())]
+    assert len(guide) == 2
+    for number, text in enumerate((LIGHT, *guide, UNANSWERED)):
+        (tmp_path / f"test_{number}.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    said = done.stdout + done.stderr
+    count = sum(text.count("def test_") for text in (LIGHT, *guide, UNANSWERED))
+    assert done.returncode == 1 and f"{count} passed, 1 error" in said, said
+    assert "no script answered call 1: openai/gpt-4o-mini was asked user: 'Say hi'" in said
