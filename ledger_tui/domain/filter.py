@@ -6,7 +6,7 @@
 
 Terms stand side by side and all must hold. ``key:a,b`` means any of them, repeating a key adds to the same list; a
 leading ``-`` or ``not:`` turns a term round. ``*`` in a value stands for any text. Bare and quoted words are searched
-for as text.
+for as text. With ``day:``, ``version:`` or ``unpriced:`` the terms about calls are asked of one and the same call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from ledger_tui.domain import clock, money
-from ledger_tui.domain.filter_fields import BY_NAME, FIELDS, SAFE, FieldInfo, quoted
+from ledger_tui.domain.filter_fields import BY_NAME, FIELDS, SAFE, VALUES, FieldInfo, quoted
 
 __all__ = [
     "FIELDS",
@@ -69,6 +69,12 @@ class TraceFilter:
     traces: Terms = Terms()
     names: Terms = Terms()
     agents: Terms = Terms()
+    days: Terms = Terms()
+    """UTC days as ISO dates, or ``first..last`` of them."""
+    versions: Terms = Terms()
+    """Numbers."""
+    unpriced: Terms = Terms()
+    """yes and no."""
     comparisons: tuple[Comparison, ...] = ()
     since_us: int | None = None
     """Traces that started at this moment or later."""
@@ -81,6 +87,11 @@ class TraceFilter:
 
     def __bool__(self) -> bool:
         return self != TraceFilter()
+
+    @property
+    def asks_one_call(self) -> bool:
+        """Whether its terms about calls have to hold for one call together."""
+        return bool(self.days or self.versions or self.unpriced)
 
     def __str__(self) -> str:
         return _formatted(self)
@@ -138,7 +149,7 @@ def like_pattern(value: str) -> str:
 def _formatted(query: TraceFilter) -> str:
     parts: list[str] = []
     for field in FIELDS:
-        if field.kind not in ("choice", "text"):
+        if field.kind not in VALUES:
             continue
         terms: Terms = getattr(query, field.attribute)
         for sign, values in (("", terms.include), ("-", terms.exclude)):
@@ -168,4 +179,4 @@ def _duration(value_us: int) -> str:
     return f"{value_us}us"
 
 
-assert {f.attribute for f in FIELDS if f.kind in ("choice", "text")} <= {f.name for f in fields(TraceFilter)}
+assert {f.attribute for f in FIELDS if f.kind in VALUES} <= {f.name for f in fields(TraceFilter)}

@@ -18,8 +18,8 @@ class FieldInfo:
     """One key of the grammar."""
 
     name: str
-    kind: Literal["choice", "text", "number", "time"]
-    """choice and text take ``key:value``, number takes ``key>value``, time a moment or an age."""
+    kind: Literal["choice", "text", "number", "time", "day"]
+    """choice, text and day take ``key:value``, number takes ``key>value``, time a moment or an age."""
     example: str
     help: str
     attribute: str = ""
@@ -50,6 +50,26 @@ FIELDS: tuple[FieldInfo, ...] = (
     FieldInfo("trace", "text", "trace:my-run-*", "The trace id.", "traces", aliases=("trace_id", "id")),
     FieldInfo("name", "text", "name:checkout*", "The name of the trace.", "names"),
     FieldInfo("agent", "text", "agent:planner", "A span belongs to this agent.", "agents", aliases=("agent_id",)),
+    FieldInfo(
+        "day",
+        "day",
+        "day:2026-01-01..2026-01-31",
+        "A call to a model began on this day (UTC) or these; the call is also of the version, prompt, model, provider, "
+        "env, user and session that are asked for.",
+        "days",
+        ("today", "yesterday"),
+    ),
+    FieldInfo(
+        "version", "text", "version:3", "A call used this version of its prompt; the same call as for day.", "versions"
+    ),
+    FieldInfo(
+        "unpriced",
+        "choice",
+        "unpriced:yes",
+        "A call's price is unknown, or no: known; the same call as for day.",
+        "unpriced",
+        ("yes", "no"),
+    ),
     FieldInfo("cost", "number", "cost>0.01", "What its priced calls cost together, in USD."),
     FieldInfo(
         "duration", "number", "duration>2s", "First start to last end; units ms s m h d w.", aliases=("latency",)
@@ -77,6 +97,8 @@ FIELDS: tuple[FieldInfo, ...] = (
     ),
 )
 
+VALUES = ("choice", "text", "day")
+"""The kinds whose values are kept in ``Terms``."""
 BY_NAME: dict[str, FieldInfo] = {name: field for field in FIELDS for name in (field.name, *field.aliases)}
 STATUS_ALIASES = {
     "ok": "succeeded",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from ledger_tui.domain import money
+from ledger_tui.domain import clock, money
 from ledger_tui.domain.filter import Comparison, Operator, Terms, TraceFilter
 from ledger_tui.domain.filter_fields import BY_NAME, FIELDS, STATUS_ALIASES, FieldInfo
 from ledger_tui.domain.moments import WRITE, moment_us, period_us
@@ -144,7 +145,7 @@ class _Reader:
         into = self.terms.setdefault(field.attribute, ({}, {}))[negated]
         while True:
             value, start = self._value(field)
-            into[_status(value, start) if field.kind == "choice" else value] = None
+            into[_known(field, value, start, self.now_us)] = None
             if not self.text.startswith(",", self.position):
                 return
             self.position += 1
@@ -170,6 +171,47 @@ class _Reader:
             self.since_us = moment if self.since_us is None else max(self.since_us, moment)
         else:
             self.until_us = moment if self.until_us is None else min(self.until_us, moment)
+
+
+def _known(field: FieldInfo, value: str, position: int, now_us: int) -> str:
+    """A value as it is kept; FilterError for one that the field cannot have."""
+    if field.kind == "day":
+        return _days(value, position, now_us)
+    if field.name == "version":
+        number = value.lower().removeprefix("v")
+        if not number.isascii() or not (number.isdigit() or number == "*") or len(number) > 9:
+            raise FilterError(
+                f"{value!r} is no version", position=position, remedy=f"Write its number: {field.example}"
+            )
+        return number
+    if field.name == "unpriced":
+        if value.lower() not in field.choices:
+            raise FilterError(
+                f"unpriced is not {value!r}", position=position, remedy="Write unpriced:yes or unpriced:no"
+            )
+        return value.lower()
+    return _status(value, position) if field.kind == "choice" else value
+
+
+def _days(value: str, position: int, now_us: int) -> str:
+    first, dots, last = value.partition("..")
+    try:
+        days = [_day(day, now_us) for day in (first, last if dots else first)]
+    except ValueError as error:
+        remedy = "Write a day as 2026-01-31, two of them as 2026-01-01..2026-01-31, or today or yesterday"
+        raise FilterError(f"{value!r} is not a day", position=position, remedy=remedy) from error
+    if days[1] < days[0]:
+        raise FilterError(f"{value!r} has no day", position=position, remedy="Write the earlier day first.")
+    return "..".join(dict.fromkeys(days))
+
+
+def _day(value: str, now_us: int) -> str:
+    ages = {"today": 0, "yesterday": 1}
+    if value.lower() in ages:
+        return (clock.from_us(now_us).date() - timedelta(days=ages[value.lower()])).isoformat()
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
+        raise ValueError(value)
+    return date.fromisoformat(value).isoformat()
 
 
 def _status(value: str, position: int) -> str:

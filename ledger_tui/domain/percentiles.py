@@ -81,5 +81,9 @@ def unpack(lowest: int | None, packed: bytes | None) -> Counts:
 
 def spread(lowest: int, total: int) -> Counts:
     """The counts of packed ones that were added up as one large number each (no count may pass 64 bits)."""
+    if not total:
+        return {}
+    skipped = ((total & -total).bit_length() - 1) // (8 * WIDTH)
+    total >>= skipped * 8 * WIDTH
     size = -(-total.bit_length() // (8 * WIDTH)) * WIDTH
-    return unpack(lowest, total.to_bytes(size, "little"))
+    return unpack(lowest + skipped, total.to_bytes(size, "little"))

@@ -2,8 +2,8 @@
 
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
 they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
-`daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the facts gives the same rows; what
-retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come.
+`daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the facts gives the same
+rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ledger_tui.sdk.host import Host
     from ledger_tui.sdk.results import Analytics, PromptHistory
+    from ledger_tui.services.usage_stats import DateRange, PromptPerformance, UsageStats
 
 
 class Reports:
@@ -32,3 +33,20 @@ class Reports:
         modes = check_mode(mode)
         self.prepare()
         return analytics(self.analytics.by_prompt(), modes)
+
+    def get_usage_stats(self: Host, prompt: str | None = None, date_range: DateRange = None) -> UsageStats:
+        """Renders and calls of a prompt, or of all: rates, cost, tokens, by environment, model, day and version.
+
+        date_range: (from, until) as dates, datetimes or ISO texts, either None; or so many last days; None is ever. Days
+        are UTC, both ends count. Raises NotFound and InputError.
+        """
+        self.prepare()
+        return self.analytics.usage_stats(prompt, date_range)
+
+    def get_prompt_performance(self: Host, prompt: str, date_range: DateRange = None) -> PromptPerformance:
+        """How a prompt did: latency with percentiles, rates, cost by day, renders and calls by version.
+
+        date_range: as for ``get_usage_stats``; None is the last 30 days. Raises NotFound and InputError.
+        """
+        self.prepare()
+        return self.analytics.prompt_performance(prompt, date_range)

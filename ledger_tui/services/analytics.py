@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from ledger_tui.domain import ids
 from ledger_tui.errors import InputError, NotFound
-from ledger_tui.services.call_stats import CallStatsService
+from ledger_tui.services.call_stats import CallStatsService, totals, wanted
+from ledger_tui.services.usage_stats import (
+    DateRange,
+    PromptPerformance,
+    UsageStats,
+    prompt_performance,
+    selection_of,
+    usage_stats,
+)
 from ledger_tui.store import analytics as reads
 from ledger_tui.store import prompts
 from ledger_tui.store.analytics import PromptSums, VersionText
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.call_stats import CallStats
+    from ledger_tui.domain.selection import Selection
     from ledger_tui.domain.values import PromptRow
+    from ledger_tui.store.breakdowns import Wanted
+    from ledger_tui.store.lean import Lean
 
+T = TypeVar("T")
 MODES = ("full", "tracking")
 ALL = "all"
 
@@ -30,6 +44,20 @@ def check_mode(mode: str | None) -> tuple[str, ...]:
 
 class AnalyticsService(CallStatsService):
     """Reading what ran. Thread-safe; every call is one read transaction."""
+
+    def usage_stats(self, prompt: str | None = None, date_range: DateRange = None) -> UsageStats:
+        """Renders and calls of a prompt, or of all, in a range of days (None: ever); raises NotFound, InputError."""
+        return self._of_days(usage_stats, selection_of(date_range, prompt, self.today(), default_days=None))
+
+    def prompt_performance(self, prompt: str, date_range: DateRange = None) -> PromptPerformance:
+        """How a prompt did in a range of days (None: the last 30); raises NotFound, InputError."""
+        return self._of_days(prompt_performance, selection_of(date_range, prompt, self.today(), default_days=30))
+
+    def _of_days(self, look: Callable[[Lean, Wanted, CallStats], T], selection: Selection) -> T:
+        self._before_read()
+        with self._database.lean() as lean:
+            chosen = wanted(lean, selection)
+            return look(lean, chosen, totals(lean, chosen))
 
     def by_prompt(self) -> list[PromptSums]:
         """Every prompt with the sums of its finished calls, by name."""

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from ledger_tui.domain import clock
 from ledger_tui.domain.call_stats import Breakdown, CallStats, Comparison
 from ledger_tui.domain.percentiles import Counts, percentile
-from ledger_tui.domain.selection import GROUPINGS, PARTIES, Grouping, Selection
+from ledger_tui.domain.selection import GROUPINGS, PARTIES, Grouping, Selection, last_days
 from ledger_tui.errors import InputError, NotFound
 from ledger_tui.store import breakdowns, call_scan
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from ledger_tui.domain.call_stats import LengthHistory, Spike
     from ledger_tui.store.breakdowns import Key, Sums, Wanted
     from ledger_tui.store.database import Database
@@ -49,6 +52,14 @@ class CallStatsService:
         self._database = database
         self._before_read = before_read
 
+    def today(self) -> date:
+        """The UTC day that it is in this ledger (an earlier one when it is looked at as of a moment)."""
+        return clock.from_us(self._database.now_us()).date()
+
+    def last_days(self, days: int = 30) -> Selection:
+        """All calls of the last days, today included; raises InputError."""
+        return last_days(days, self.today())
+
     def breakdown(
         self, by: Grouping, selection: Selection, *, order: Order | None = None, limit: int = 100
     ) -> Breakdown:
@@ -64,21 +75,21 @@ class CallStatsService:
             raise InputError(f"there is no order by {order}", remedy=f"Order by {', '.join(ORDERS)}.")
         self._before_read()
         with self._database.lean() as lean:
-            return _breakdown(lean, _wanted(lean, selection), by, order, max(1, limit))
+            return _breakdown(lean, wanted(lean, selection), by, order, max(1, limit))
 
     def totals(self, selection: Selection) -> CallStats:
         """All calls of a selection together; raises NotFound for a prompt or version that there is not."""
         self._before_read()
         with self._database.lean() as lean:
-            return totals(lean, _wanted(lean, selection))
+            return totals(lean, wanted(lean, selection))
 
     def compare(self, selection: Selection) -> Comparison:
         """A period beside the one of the same length before it; raises NotFound, and InputError where there is none."""
         before = selection.previous
         self._before_read()
         with self._database.lean() as lean:
-            wanted = _wanted(lean, selection)
-            return Comparison(totals(lean, wanted), totals(lean, wanted._replace(selection=before)))
+            chosen = wanted(lean, selection)
+            return Comparison(totals(lean, chosen), totals(lean, chosen._replace(selection=before)))
 
     def spikes(self, selection: Selection, *, history_days: int = 14) -> list[Spike]:
         """What stands out on the last day of the selection from the days before it, the farthest first.
@@ -90,7 +101,7 @@ class CallStatsService:
 
         self._before_read()
         with self._database.lean() as lean:
-            return find(lean, _wanted(lean, selection), history_days)
+            return find(lean, wanted(lean, selection), history_days)
 
     def length_history(self, prompt: str, model: str | None = None, *, calls: int = 500) -> LengthHistory | None:
         """How long the last answers of a prompt were; None when none is known. model: ``provider/model`` or a bare name."""
@@ -101,7 +112,8 @@ class CallStatsService:
             return history(lean, prompt, model, calls)
 
 
-def _wanted(lean: Lean, selection: Selection) -> Wanted:
+def wanted(lean: Lean, selection: Selection) -> Wanted:
+    """The selection with the ids of what it names; raises NotFound."""
     found = breakdowns.wanted(lean, selection)
     if found is None:
         number = "" if selection.version is None else f" version {selection.version}"
@@ -115,7 +127,7 @@ def totals(lean: Lean, wanted: Wanted) -> CallStats:
         found = _scanned(lean, wanted, None)
         return found[0] if found else CallStats((), "all", wanted.selection)
     sums = breakdowns.costs(lean, wanted, ())
-    measures = breakdowns.latencies(lean, wanted, lambda *_: [()])
+    measures = breakdowns.latencies(lean, wanted, lambda _: [()])
     return _stats((), "all", wanted.selection, sums.get((), ()), measures.get((), ({}, {})))
 
 
@@ -142,7 +154,9 @@ def _breakdown(lean: Lean, wanted: Wanted, by: Grouping, order: Order, limit: in
     ids = dict(zip(map(id, rows), sums, strict=True))
     if order not in ("p95", "first_p95"):
         rows = _in_order(rows, order)[:limit]
-    measures = breakdowns.latencies(lean, wanted, breakdowns.group_of(by), {ids[id(row)] for row in rows})
+    measures = breakdowns.latencies(
+        lean, wanted, breakdowns.group_of(by), by_day=by == "day", keep={ids[id(row)] for row in rows}
+    )
     rows = [_measured(row, measures.get(ids[id(row)], ({}, {}))) for row in rows]
     return Breakdown(by, tuple(_in_order(rows, order)[:limit]), len(sums))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock
@@ -25,14 +25,17 @@ class CostService:
 
     def by(self, grouping: tuple[str, ...], days: int = 30) -> list[CostRow]:
         """Sums of the last ``days`` days (today included) by day, provider, model, prompt or environment."""
+        today = clock.from_us(self._database.now_us()).date()
+        return self.between(grouping, today - timedelta(days=max(0, days - 1)), today)
+
+    def between(self, grouping: tuple[str, ...], since: date, until: date) -> list[CostRow]:
+        """Sums of UTC days, both included, grouped as ``by`` does; raises InputError for another grouping."""
         unknown = [name for name in grouping if name not in reads.GROUPS]
         if unknown:
             raise InputError(f"costs are not grouped by {unknown[0]}", remedy=f"Group by {', '.join(reads.GROUPS)}.")
-        today = clock.from_us(self._database.now_us()).date()
-        first = today - timedelta(days=max(0, days - 1))
         self._before_read()
         with self._database.lean() as lean:
-            return reads.by(lean, grouping, first.isoformat(), today.isoformat())
+            return reads.by(lean, grouping, since.isoformat(), until.isoformat())
 
     def by_day(self, days: int = 30) -> list[CostRow]:
         """Sums by day; days without a call are left out."""

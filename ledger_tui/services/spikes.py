@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from statistics import median
@@ -13,6 +14,7 @@ from ledger_tui.store import breakdowns
 from ledger_tui.store.day_sums import CALL_SUMS
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.selection import Grouping
     from ledger_tui.store.breakdowns import Key, Sums, Wanted
     from ledger_tui.store.lean import Lean, Row
 
@@ -26,6 +28,7 @@ LEAST = 1.5
 LEAST_ERROR_RATE, LEAST_COST_NUSD = 0.05, 10_000_000
 """and is worth looking at: a twentieth of the calls, a cent."""
 _NORMAL = 1.4826
+_HISTORY = ("calls", "errors", "cost_nusd")
 
 
 def limit_of(history: list[float]) -> tuple[float, float, float]:
@@ -39,16 +42,21 @@ def find(lean: Lean, wanted: Wanted, history_days: int) -> list[Spike]:
     """What stands out on the last day, the farthest above its limit first."""
     day = wanted.selection.until
     wanted = wanted._replace(selection=replace(wanted.selection, since=day - timedelta(max(1, history_days))))
-    sums = _sums(lean, wanted)
-    measures = breakdowns.latencies(lean, wanted, _keys)
+    sums = _sums(lean, wanted, _HISTORY)
+    days: dict[Key, list[Key]] = {}
+    for key in sorted(sums):
+        if sums[key][0] >= ENOUGH_CALLS:
+            days.setdefault(key[1:], []).append(key)
+    groups = {group: of for group, of in days.items() if len(of) > ENOUGH_DAYS and of[-1][0] == day.isoformat()}
+    measures = breakdowns.latencies(
+        lean, wanted, lambda key: [one for one in _keys(key) if one in groups], by_day=True, with_first=False
+    )
+    today = _sums(lean, wanted._replace(selection=replace(wanted.selection, since=day)), CALL_SUMS)
     prompts, _ = breakdowns.names(lean)
     found: list[Spike] = []
-    for key in [key for key in sums if key[0] == day.isoformat() and sums[key][0] >= ENOUGH_CALLS]:
-        p95s = {one: percentile(counts[0], 0.95) for one, counts in measures.items() if one[1:] == key[1:]}
-        past = [one for one in sorted(sums) if one[1:] == key[1:] and one != key and sums[one][0] >= ENOUGH_CALLS]
-        if len(past) < ENOUGH_DAYS:
-            continue
-        stats = _stats(wanted, key, sums[key], p95s.get(key), prompts)
+    for *past, key in groups.values():
+        p95s = {one: percentile(measures[one][0], 0.95) for one in (*past, key) if one in measures}
+        stats = _stats(wanted, key, today[key], p95s.get(key), prompts)
         for measure in ("error_rate", "p95", "cost"):
             values = [_value(measure, sums[one], p95s.get(one)) for one in past]
             history = [value for value in values if value is not None]
@@ -65,23 +73,23 @@ def find(lean: Lean, wanted: Wanted, history_days: int) -> list[Spike]:
 def _value(measure: str, sums: Sums, p95_us: int | None) -> float | None:
     if measure == "p95":
         return p95_us
-    if measure == "cost":
-        return sums[CALL_SUMS.index("cost_nusd")]
-    return sums[CALL_SUMS.index("errors")] / sums[0]
+    calls, errors, cost_nusd = sums
+    return cost_nusd if measure == "cost" else errors / calls
 
 
-def _keys(day: str, key: Row) -> list[Key]:
-    """(day, what, ...) of all calls, of the model and of the prompt."""
+def _keys(key: Row) -> list[Key]:
+    """What a call key belongs to: all calls, its model and its prompt."""
     provider, model, prompt_id = key[:3]
-    return [(day, "all"), (day, "model", provider, model), (day, "prompt", prompt_id)]
+    return [("all",), ("model", provider, model), ("prompt", prompt_id)]
 
 
-def _sums(lean: Lean, wanted: Wanted) -> dict[Key, Sums]:
+def _sums(lean: Lean, wanted: Wanted, names: Sequence[str]) -> dict[Key, Sums]:
+    """The named sums of each day and group."""
     found: dict[Key, Sums] = {}
-    for (day, *key), sums in breakdowns.costs(lean, wanted, ("day", "model", "prompt")).items():
-        for one in _keys(day, tuple(key)):
-            known = found.get(one)
-            found[one] = sums if known is None else tuple(a + b for a, b in zip(known, sums, strict=True))
+    groups: tuple[tuple[str, tuple[Grouping, ...]], ...] = (("all", ()), ("model", ("model",)), ("prompt", ("prompt",)))
+    for what, by in groups:
+        for (day, *key), sums in breakdowns.costs(lean, wanted, ("day", *by), names).items():
+            found[(day, what, *key)] = sums
     return found
 
 

@@ -5,7 +5,7 @@ Users and sessions have sums of their own, by day alone; what those do not know 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain.percentiles import WIDTH, Counts, spread
@@ -78,11 +78,11 @@ def wanted(lean: Lean, selection: Selection) -> Wanted | None:
     return Wanted(selection, prompt_id, version_id)
 
 
-def costs(lean: Lean, wanted: Wanted, by: Iterable[Grouping]) -> dict[Key, Sums]:
-    """The sums of each group (all together under an empty key), from ``daily_costs``."""
+def costs(lean: Lean, wanted: Wanted, by: Iterable[Grouping], sums: Sequence[str] = CALL_SUMS) -> dict[Key, Sums]:
+    """The ``sums`` of each group (all together under an empty key), from ``daily_costs``."""
     keys = [column for one in by for column in COLUMNS[one]]
     where, parameters = _where(wanted)
-    return _summed(lean, "daily_costs", keys, where, parameters)
+    return _summed(lean, "daily_costs", list(dict.fromkeys(keys)), where, parameters, sums)
 
 
 def parties(lean: Lean, wanted: Wanted, by: Grouping | None) -> dict[Key, Sums]:
@@ -127,17 +127,20 @@ def _where(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     return " AND ".join(parts), {**days, **wanted.limits}
 
 
-def _summed(lean: Lean, table: str, keys: list[str], where: str, parameters: dict[str, Any]) -> dict[Key, Sums]:
+def _summed(
+    lean: Lean, table: str, keys: list[str], where: str, parameters: dict[str, Any], sums: Sequence[str] = CALL_SUMS
+) -> dict[Key, Sums]:
     group = f" GROUP BY {', '.join(keys)}" if keys else " HAVING COUNT(*) > 0"
-    sql = f"SELECT {', '.join([*keys, _SUMS])} FROM {table} WHERE {where}{group}"
+    added = ", ".join(f"SUM({name})" for name in sums)
+    sql = f"SELECT {', '.join([*keys, added])} FROM {table} WHERE {where}{group}"
     rows = _or_nothing(lambda: lean.fetch(sql, parameters))
     if rows is not None:
         return {tuple(row[: len(keys)]): _whole(row[len(keys) :]) for row in rows}
     found: dict[Key, Sums] = {}
-    for row in lean.fetch(f"SELECT {', '.join([*keys, *CALL_SUMS])} FROM {table} WHERE {where}", parameters):
-        key, sums = tuple(row[: len(keys)]), _whole(row[len(keys) :])
+    for row in lean.fetch(f"SELECT {', '.join([*keys, *sums])} FROM {table} WHERE {where}", parameters):
+        key, numbers = tuple(row[: len(keys)]), _whole(row[len(keys) :])
         known = found.get(key)
-        found[key] = sums if known is None else tuple(a + b for a, b in zip(known, sums, strict=True))
+        found[key] = numbers if known is None else tuple(a + b for a, b in zip(known, numbers, strict=True))
     return found
 
 
@@ -156,61 +159,79 @@ def _whole(values: Iterable[Any]) -> Sums:
 
 
 def latencies(
-    lean: Lean, wanted: Wanted, labels: Callable[[str, Row], Iterable[Key]], keep: Collection[Key] | None = None
+    lean: Lean,
+    wanted: Wanted,
+    labels: Callable[[Row], Iterable[Key]],
+    *,
+    by_day: bool = False,
+    with_first: bool = True,
+    keep: Collection[Key] | None = None,
 ) -> dict[Key, tuple[Counts, Counts]]:
-    """Latency and time to first token of succeeded calls under the keys that ``labels`` gives a day and a call key.
+    """Latency and time to first token of succeeded calls under the keys that ``labels`` gives a call key.
 
-    keep: the only keys that are wanted. A row's packed counts are added as one large number each.
+    by_day: the day comes first in every key. with_first: count the time to first token too. keep: the only keys wanted.
+    The packed counts of rows are added as one large number each: a month of a thousand call keys takes some hundredths of
+    a second.
     """
     days = {"since": wanted.selection.since.isoformat(), "until": wanted.selection.until.isoformat()}
     matches = " AND ".join(f"{name} = :{name}" for name in wanted.limits)
-    keys = {
-        row[0]: row[1:]
-        for row in lean.fetch(
-            f"SELECT id, {', '.join(CALL_KEYS)} FROM call_keys" + (f" WHERE {matches}" if matches else ""),
-            wanted.limits,
-        )
-    }
+    sql = f"SELECT id, {', '.join(CALL_KEYS)} FROM call_keys" + (f" WHERE {matches}" if matches else "")
+    numbers: dict[Key, int] = {}
+    places = {}
+    for key_id, *key in lean.fetch(sql, wanted.limits):
+        found = [
+            numbers.setdefault(one, len(numbers)) for one in labels(tuple(key)) if by_day or keep is None or one in keep
+        ]
+        if found:
+            places[key_id] = found
     only = f" AND key_id IN (SELECT id FROM call_keys WHERE {matches})" if matches else ""
     rows = lean.fetch(
         "SELECT day, key_id, latency_lowest, latency_counts, first_lowest, first_counts FROM daily_latencies "
         f"WHERE day BETWEEN :since AND :until{only}",
         {**days, **wanted.limits},
     )
-    lasted: dict[tuple[Key, int], int] = {}
-    first: dict[tuple[Key, int], int] = {}
+    sums: tuple[_Added, _Added] = ({}, {})
+    lasted, first = sums
     number = int.from_bytes
-    known: dict[tuple[str, int], list[Key]] = {}
+    on = ""
     for day, key_id, lowest, counts, first_lowest, first_counts in rows:
-        found = known.get((day, key_id))
-        if found is None:
-            found = known[day, key_id] = [key for key in labels(day, keys[key_id]) if keep is None or key in keep]
-        for key in found:
+        if by_day:
+            on = day
+        for label in places.get(key_id, ()):
             if counts is not None:
-                place = (key, lowest)
+                place = (on, label, lowest)
                 lasted[place] = lasted.get(place, 0) + number(counts, "little")
-            if first_counts is not None:
-                place = (key, first_lowest)
+            if first_counts is not None and with_first:
+                place = (on, label, first_lowest)
                 first[place] = first.get(place, 0) + number(first_counts, "little")
-    measures = _spread(lasted), _spread(first)
-    return {key: (measures[0].get(key, {}), measures[1].get(key, {})) for key in {*measures[0], *measures[1]}}
+    names = list(numbers)
+    spreads = [
+        {((on, *names[n]) if by_day else names[n]): counts for (on, n), counts in _spread(one).items()} for one in sums
+    ]
+    return {
+        key: (spreads[0].get(key, {}), spreads[1].get(key, {}))
+        for key in {*spreads[0], *spreads[1]}
+        if keep is None or key in keep
+    }
 
 
-def _spread(sums: dict[tuple[Key, int], int]) -> dict[Key, Counts]:
-    totals: dict[Key, int] = {}
-    for (key, lowest), total in sums.items():
+_Added = dict[tuple[str, int, int], int]
+"""Day, number of a label and lowest bucket, with packed counts added up."""
+
+
+def _spread(sums: _Added) -> dict[tuple[str, int], Counts]:
+    totals: dict[tuple[str, int], int] = {}
+    for (on, label, lowest), total in sums.items():
         # A negative place is that of counts to be taken away.
         part = total << (8 * WIDTH * lowest) if lowest >= 0 else -(total << (8 * WIDTH * (-1 - lowest)))
-        totals[key] = totals.get(key, 0) + part
-    return {key: spread(0, total) for key, total in totals.items()}
+        totals[on, label] = totals.get((on, label), 0) + part
+    return {place: spread(0, total) for place, total in totals.items()}
 
 
-def group_of(by: Grouping) -> Callable[[str, Row], list[Key]]:
-    """Gives a day and a call key the one key of a grouping."""
-    if by == "day":
-        return lambda day, _: [(day,)]
-    places = [CALL_KEYS.index(name) for name in COLUMNS[by]]
-    return lambda _, key: [tuple(key[place] for place in places)]
+def group_of(by: Grouping) -> Callable[[Row], list[Key]]:
+    """Gives a call key the one key of a grouping; an empty one for days."""
+    places = [] if by == "day" else [CALL_KEYS.index(name) for name in COLUMNS[by]]
+    return lambda key: [tuple(key[place] for place in places)]
 
 
 def names(lean: Lean) -> tuple[dict[str, str], dict[str, int]]:

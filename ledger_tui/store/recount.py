@@ -27,6 +27,7 @@ COUNTED = ", ".join(_COUNTED.get(name, f"COALESCE(SUM({name}), 0)") for name in 
 """The sums of ``CALL_SUMS`` over spans."""
 _KEY = "COALESCE(provider, ''), model, COALESCE(prompt_id, ''), COALESCE(version_id, ''), environment"
 _GONE = "(SELECT day FROM pruned_costs)"
+_CHUNK = 200_000
 
 
 def day_sql(dialect: str, moment: str = "started_us") -> str:
@@ -99,16 +100,19 @@ def kept_latencies(lean: Lean) -> list[Row]:
 def latencies(lean: Lean) -> dict[tuple[str, CallKey], tuple[Counts, Counts]]:
     """Latency and time to first token of the succeeded calls of days that are whole, by day and call key."""
     day = day_sql(lean.dialect)
+    sql = (
+        f"SELECT duration_us, first_token_us, {day}, {_KEY} FROM spans WHERE id > :above AND id <= :above + {_CHUNK} "
+        f"AND model IS NOT NULL AND status = 'succeeded' AND {day} NOT IN {_GONE}"
+    )
+    last = lean.one("SELECT COALESCE(MAX(id), 0) FROM spans")
     counts: dict[tuple[str, CallKey], tuple[Counts, Counts]] = {}
-    for lasted_us, first_us, on, *key in lean.fetch(
-        f"SELECT duration_us, first_token_us, {day}, {_KEY} FROM spans "
-        f"WHERE model IS NOT NULL AND status = 'succeeded' AND {day} NOT IN {_GONE}"
-    ):
-        measures = counts.setdefault((on, tuple(key)), ({}, {}))
-        for buckets, measured_us in zip(measures, (lasted_us, first_us), strict=True):
-            if measured_us is not None:
-                bucket = bucket_of(measured_us)
-                buckets[bucket] = buckets.get(bucket, 0) + 1
+    for above in range(0, int(last[0]) if last else 0, _CHUNK):
+        for lasted_us, first_us, on, *key in lean.fetch(sql, {"above": above}):
+            measures = counts.setdefault((on, tuple(key)), ({}, {}))
+            for buckets, measured_us in zip(measures, (lasted_us, first_us), strict=True):
+                if measured_us is not None:
+                    bucket = bucket_of(measured_us)
+                    buckets[bucket] = buckets.get(bucket, 0) + 1
     return counts
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ledger_tui.domain import clock
 from ledger_tui.domain.filter import Comparison, Terms, TraceFilter, is_pattern, like_pattern
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ _TRACE_COLUMNS = {
     "names": "t.name",
 }
 _SPAN_COLUMNS = {"kinds": "s.kind", "models": "s.model", "providers": "s.provider", "agents": "s.agent_id"}
+_CALL_COLUMNS = {
+    "models": "s.model",
+    "providers": "s.provider",
+    "prompts": "p.name",
+    "versions": "CAST(n.number AS TEXT)",
+    "environments": "NULLIF(s.environment, '')",
+}
+"""What one call is asked for; a user and session are those of its trace."""
+_DAY_US = 86_400_000_000
 _NUMBERS = {
     "cost": "t.cost_nusd",
     "duration": "(t.ended_us - t.started_us)",
@@ -53,11 +64,17 @@ class _Conditions:
 def conditions(lean: Lean, wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
     """SQL over ``traces t`` and its parameters; an empty text for a filter that does not limit."""
     found = _Conditions()
+    of_call = _CALL_COLUMNS if wanted.asks_one_call else {}
     for attribute, column in _TRACE_COLUMNS.items():
-        _trace_terms(found, column, getattr(wanted, attribute))
+        if attribute not in of_call:
+            _trace_terms(found, column, getattr(wanted, attribute))
     for attribute, column in _SPAN_COLUMNS.items():
-        _span_terms(found, "", column, getattr(wanted, attribute))
-    _span_terms(found, "JOIN prompts p ON p.id = s.prompt_id ", "p.name", wanted.prompts)
+        if attribute not in of_call:
+            _span_terms(found, "", column, getattr(wanted, attribute))
+    if wanted.asks_one_call:
+        _one_call(found, wanted)
+    else:
+        _span_terms(found, "JOIN prompts p ON p.id = s.prompt_id ", "p.name", wanted.prompts)
     for comparison in wanted.comparisons:
         found.parts.append(_comparison(found, comparison))
     if wanted.since_us is not None:
@@ -82,6 +99,40 @@ def _span_terms(found: _Conditions, join: str, column: str, terms: Terms) -> Non
         if values:
             inside = f"SELECT 1 FROM spans s {join}WHERE s.trace_key = t.id AND {found.any_of(column, values)}"
             found.parts.append(f"{sign}EXISTS ({inside})")
+
+
+def _one_call(found: _Conditions, wanted: TraceFilter) -> None:
+    """One finished call of the trace meets all terms about calls."""
+    parts = ["s.trace_key = t.id", "s.model IS NOT NULL", "s.status IN ('succeeded', 'failed', 'canceled')"]
+    for attribute, column in _CALL_COLUMNS.items():
+        terms: Terms = getattr(wanted, attribute)
+        if terms.include:
+            parts.append(found.any_of(column, terms.include))
+        if terms.exclude:
+            parts.append(f"({column} IS NULL OR NOT {found.any_of(column, terms.exclude)})")
+    for sign, values in (("", wanted.days.include), ("NOT ", wanted.days.exclude)):
+        if values:
+            spans = [_moments(days) for days in values]
+            inside = [f"s.started_us >= {found.name(a)} AND s.started_us < {found.name(b)}" for a, b in spans]
+            parts.append(f"{sign}({' OR '.join(inside)})")
+            if not sign:
+                found.parts.append(f"t.started_us < {found.name(max(b for _, b in spans))}")
+                found.parts.append(f"t.ended_us >= {found.name(min(a for a, _ in spans))}")
+    for sign, values in (("", wanted.unpriced.include), ("NOT ", wanted.unpriced.exclude)):
+        if values:
+            parts.append(f"{sign}({' OR '.join('s.unpriced' if one == 'yes' else 'NOT s.unpriced' for one in values)})")
+            if not sign and values == ("yes",):
+                found.parts.append("t.unpriced_count > 0")
+    joins = "LEFT JOIN prompts p ON p.id = s.prompt_id " if wanted.prompts else ""
+    joins += "LEFT JOIN version_numbers n ON n.version_id = s.version_id " if wanted.versions else ""
+    found.parts.append(f"EXISTS (SELECT 1 FROM spans s {joins}WHERE {' AND '.join(parts)})")
+
+
+def _moments(days: str) -> tuple[int, int]:
+    """From and below of days in microseconds."""
+    first, _, last = days.partition("..")
+    start, end = (clock.to_us(datetime.fromisoformat(day).replace(tzinfo=UTC)) for day in (first, last or first))
+    return start, end + _DAY_US
 
 
 def _comparison(found: _Conditions, comparison: Comparison) -> str:

@@ -69,6 +69,9 @@ def test_any_text_parses_or_is_a_filter_error(text: str) -> None:
 
 VALUES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
 TERMS = st.builds(Terms, *[st.lists(VALUES, max_size=3, unique=True).map(tuple)] * 2)
+DAYS = st.dates().map(str) | st.builds(lambda *d: "..".join(map(str, sorted(d))), *[st.dates()] * 2).filter(
+    lambda days: len(set(days.split(".."))) == 2
+)
 MOMENTS = st.none() | st.integers(-(10**15), 10**16)
 
 
@@ -78,6 +81,8 @@ MOMENTS = st.none() | st.integers(-(10**15), 10**16)
         prompts=TERMS,
         names=TERMS,
         agents=TERMS,
+        days=st.builds(Terms, *[st.lists(DAYS, max_size=2, unique=True).map(tuple)] * 2),
+        versions=st.builds(Terms, *[st.lists(st.integers(0, 999).map(str), max_size=2, unique=True).map(tuple)] * 2),
         comparisons=st.lists(
             st.builds(
                 Comparison,
@@ -150,6 +155,11 @@ def test_every_example_of_the_help_works(field: object) -> None:
         ("since:1d since:1h", "since:1h"),
         ("until:1d until:1h", "until:1d"),
         ("model:a model:b,a", "model:a,b"),
+        ("day:today", "day:2026-03-29"),
+        ("day:yesterday..today", "day:2026-03-28..2026-03-29"),
+        ("day:2026-03-01..2026-03-01", "day:2026-03-01"),
+        ("version:v3", "version:3"),
+        ("unpriced:YES", "unpriced:yes"),
         ('name:"a"', "name:a"),
         ('""', ""),
         ("  ", ""),
@@ -180,6 +190,10 @@ def test_two_ways_to_say_it(text: str, same: str) -> None:
         ("since:2026-13-01", 6, "yesterday"),
         ("since:1700000000", 6, "yesterday"),
         ("-since:2h", 1, "until:"),
+        ("day:2026-02-30", 4, "yesterday"),
+        ("day:2026-02-02..2026-02-01", 4, "earlier"),
+        ("version:three", 8, "version:3"),
+        ("unpriced:maybe", 9, "unpriced:yes"),
         ('ok "open', 3, '"'),
         ('model:"a"b', 9, "space"),
         ("http://example.org", 0, '"http://example.org"'),
