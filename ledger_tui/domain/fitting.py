@@ -240,11 +240,10 @@ def _leftmost(inner: Sequence[str], text: str, begin: int, end: int) -> list[int
 
 
 def _rightmost(inner: Sequence[str], text: str, begin: int, end: int) -> list[int]:
-    places, at = [], end
-    for literal in reversed(inner):
-        at = text.rfind(literal, begin, at)
-        places.append(at)
-    return places[::-1]
+    # From the left in the mirror: searching backwards takes the product of both lengths where texts are hostile.
+    mirror, size = text[::-1], len(text)
+    mirrored = _leftmost([literal[::-1] for literal in reversed(inner)], mirror, size - end, size - begin) or []
+    return [size - place - len(literal) for place, literal in zip(reversed(mirrored), inner, strict=True)]
 
 
 def _spans(inner: Sequence[str], places: Sequence[int], begin: int, end: int) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ from ledger_tui.domain.fitting import Fit, Gap, Shape, fit_messages, fit_text, s
 
 HEAD_CHARACTERS, TAIL_CHARACTERS = 24 * 1024, 4 * 1024
 """Of a message, what a skeleton may keep; what lies between is left open."""
-MAX_MIDDLE = 300
+MAX_MIDDLE = 160
 """Tokens between a common beginning and end that are searched for common runs."""
 MIN_RUN_TOKENS, MIN_RUN_CHARACTERS = 5, 12
 """What two middles have in common by more than chance; with a sign in it four tokens are enough, with a line end two."""
@@ -150,9 +150,9 @@ def keys_of(head: Sequence[Message]) -> tuple[str, ...]:
     """Under which names groups are kept that a conversation may belong to: how its subject begins and how it ends."""
     subject = subject_of(head)
     roles = ",".join(message.role for message in head)
-    words = masked(subject.text[:400]).lower().split()[:3]
-    last = masked(subject.text[-400:]).lower().split()[-3:]
-    return (f"{roles}<{' '.join(words)}", f"{roles}>{' '.join(last)}")
+    first = masked(" ".join(subject.text[:400].split()[:3])).lower()
+    last = masked(" ".join(subject.text[-400:].split()[-3:])).lower()
+    return (f"{roles}<{first}", f"{roles}>{last}")
 
 
 def alike(skeleton: Skeleton, head: Sequence[Message]) -> bool:

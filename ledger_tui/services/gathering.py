@@ -27,6 +27,8 @@ BATCH_CHARACTERS = 1024 * 1024
 """Compared word by word in one batch; what goes beyond is not gathered, so that draining keeps its pace."""
 MAX_NEW = 50
 """Groups begun in one batch."""
+MAX_WIDENED = 32
+"""Skeletons made more general in one batch."""
 _PER_KEY = 16
 _KEYS_PER_GROUP = 16
 
@@ -57,6 +59,7 @@ class Gatherer:
         """A new batch has its own share of work."""
         self._characters = BATCH_CHARACTERS
         self._new = MAX_NEW
+        self._widened = MAX_WIDENED
 
     def refresh(self, lean: Lean, stamp: tuple[Any, ...]) -> None:
         """Read the groups again when somebody else changed them."""
@@ -103,19 +106,24 @@ class Gatherer:
         size = sum(len(message.text) for message in head)
         name = None
         for group in self._candidates(keys):
-            if self._characters < 0:
+            if self._is_tired:
                 return None
             name = name or skeletons.fingerprint_of(head)
             self._characters -= size
             same_roles = [role for role, _ in group.skeleton.messages] == [message.role for message in head]
             if (name == group.fingerprint and same_roles) or skeletons.alike(group.skeleton, head):
+                self._widened -= 1
                 group.widen(skeletons.generalised(group.skeleton, head))
                 self._file(group, keys)
                 return group
         return None
 
+    @property
+    def _is_tired(self) -> bool:
+        return self._characters < 0 or self._widened <= 0
+
     def _begin(self, head: Sequence[Message], keys: Sequence[str]) -> _Group | None:
-        if self._new <= 0 or self._characters < 0:
+        if self._new <= 0 or self._is_tired:
             return None
         self._new -= 1
         fingerprint = skeletons.fingerprint_of(head)

@@ -98,6 +98,13 @@ def test_a_hostile_text_costs_little(count: int) -> None:
     assert fit_text(shape, "a x " * count) is not None
 
 
+def test_a_hostile_literal_costs_little() -> None:
+    """A long literal that almost matches everywhere is searched in a time that grows with the text alone."""
+    literal = "a" * 15_000 + "b" + "a" * 15_000
+    (shape,) = template_shapes("{{ x }}" + literal + "{{ y }}")
+    assert fit_text(shape, literal + "a" * 900_000 + "c") is not None
+
+
 def test_an_index_offers_every_template_that_fits() -> None:
     """Whatever a template's beginning and end are, its own renderings find it among many others."""
     templates = [f"Prompt number {n} says {{{{ x }}}}" for n in range(50)]

@@ -129,5 +129,6 @@ async def test_a_linked_call_in_traces(workstation: Workstation, ledger: PromptL
         shown = screen_text(pilot)
         assert "mail/sum v1" in shown and "linked by its text" in shown
         assert detail._texts["Facts"].text.count("mail = it rains") == 1
+        assert "- **mail** it rains" in detail._texts["Messages"].text
         await pilot.press("p")
         await until(lambda: "it rains" in screen_text(pilot) and pilot.app.screen is not place, pilot, "the playground")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger_tui.domain import measure
+from ledger_tui.domain.conversation import read_conversation
 from ledger_tui.domain.receipt import receipt_lines
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import MARK_NOTES, Mark
@@ -57,6 +58,8 @@ def _output(facts: SpanFacts) -> TabText:
 
 
 def _messages(facts: SpanFacts) -> TabText:
+    if facts.execution is None and facts.version is not None and link_words(facts):
+        return _linked_messages(facts, *facts.version)
     if facts.execution is None or not facts.execution.messages:
         return TabText("No messages are kept: this span is not a call made through the ledger.", present=False)
     parts = []
@@ -66,6 +69,22 @@ def _messages(facts: SpanFacts) -> TabText:
     for message in facts.execution.messages:
         parts.append(f"## {message.get('role', 'message')}\n\n{message_text(message)}")
     return TabText("\n\n".join(parts), "markdown")
+
+
+def _linked_messages(facts: SpanFacts, name: str, number: int) -> TabText:
+    """What a linked call was asked, under the variables that were recovered from it."""
+    parts = [f"*From {name} v{number}, {link_words(facts)}. v opens it, p takes it to the playground.*"]
+    values = recovered(facts)
+    if values:
+        lines = (f"- **{key}** {one_line(_as_text(value), 200)}" for key, value in values.items())
+        parts.append("Recovered variables:\n\n" + "\n".join(lines))
+    for message in read_conversation(facts.payload.input if facts.payload else None):
+        parts.append(f"## {message.role}\n\n{message.text}")
+    return TabText("\n\n".join(parts), "markdown")
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _attributes(facts: SpanFacts) -> TabText:
@@ -159,8 +178,7 @@ def _link(facts: SpanFacts) -> list[tuple[str, str | None]]:
     unsure = noted.get("uncertain") if isinstance(noted, dict) else None
     pairs: list[tuple[str, str | None]] = [("version", link_words(facts))]
     for number, (name, value) in enumerate(recovered(facts).items()):
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        pairs.append(("" if number else "recovered", f"{one_line(name, 60)} = {shown}"))
+        pairs.append(("" if number else "recovered", f"{one_line(name, 60)} = {_as_text(value)}"))
     if isinstance(unsure, list) and unsure:
         pairs.append(("not told", ", ".join(map(str, unsure))))
     return pairs
