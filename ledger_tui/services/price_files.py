@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -70,11 +71,11 @@ def read(path: Path) -> list[PriceSpec]:
 
 
 def parse(raw: str, name: str) -> list[PriceSpec]:
-    """The prices of a book's text; JSON when it begins with a brace or bracket, else TOML."""
+    """The prices of a book's text; JSON when it begins as an object or a list of them, else TOML."""
     import tomllib
 
     try:
-        is_json = raw.lstrip()[:1] in ("{", "[")
+        is_json = re.match(r"\s*(\{|\[\s*[{\]])", raw) is not None
         found: Any = json.loads(raw, parse_float=Decimal) if is_json else tomllib.loads(raw, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: {error}", title="The price book cannot be read", remedy=_REMEDY) from error

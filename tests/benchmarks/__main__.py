@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m tests.benchmarks [start] [editor] [streaming] [traces] [recording] [rendering]``."""
+"""Run all benchmarks, or those named: ``python -m tests.benchmarks [start] [editor] [streaming] [traces] [recording] [money] [rendering]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.result import Result, table
 
-NAMES = ("start", "editor", "streaming", "traces", "recording", "rendering")
+NAMES = ("start", "editor", "streaming", "traces", "recording", "rendering", "money")
 
 
 def compile_bytecode() -> None:
