@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m tests.benchmarks [start] [editor] [streaming] [traces] [recording] [money] [rendering]``."""
+"""Run all benchmarks, or those named: ``python -m tests.benchmarks [start] [traces] [money] ...``."""
 
 from __future__ import annotations
 
