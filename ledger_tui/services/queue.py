@@ -14,9 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger_tui.domain import clock
+from ledger_tui.errors import StoreError
 from ledger_tui.services import processes, queued_calls
 from ledger_tui.services.queued_calls import Job
-from ledger_tui.services.recovery import INTERRUPTED, MAX_ATTEMPTS, PATIENCE_S, WAITS_S, WITHHELD, recover_queued
+from ledger_tui.services.recovery import (
+    INTERRUPTED,
+    MAX_ATTEMPTS,
+    PATIENCE_S,
+    WAITS_S,
+    WITHHELD,
+    recover_queued,
+    take_back,
+)
 from ledger_tui.store import queue as rows
 from ledger_tui.store import unfinished
 from ledger_tui.store.queue import Taker
@@ -90,6 +99,8 @@ class DatabaseQueue:
         self.taker = Taker(name, device, takes_all, int(PATIENCE_S * 1_000_000))
         self._private: dict[str, RunPlan] = {}
         """Planned calls that must not be stored as they are sent, by execution id."""
+        self._taken: list[str] = []
+        """Claimed and not begun yet."""
 
     @property
     def name(self) -> str:
@@ -112,12 +123,29 @@ class DatabaseQueue:
         """Take what is due, and begin or go on with its spans; what cannot be read ends as failed."""
         now_us = clock.now_us()
         with self._database.lean() as lean:
-            if not rows.due(lean, self.taker, now_us):
-                return []
-        with self._database.lean_write() as lean:
-            taken = rows.take(lean, self.taker, now_us, limit)
-        begun = (queued_calls.begin(self._database, one, self.name, self._private.get(one)) for one in taken)
-        return [job for job in begun if job is not None]
+            is_due = rows.due(lean, self.taker, now_us)
+        if is_due and limit > len(self._taken):
+            with self._database.lean_write() as lean:
+                self._taken += rows.take(lean, self.taker, now_us, limit - len(self._taken))
+        return self._begin()
+
+    def _begin(self) -> list[Job]:
+        """Begin what is taken; what the database refuses now is tried again with the next claim."""
+        jobs: list[Job] = []
+        refused: list[str] = []
+        trouble: StoreError | None = None
+        for execution_id in self._taken:
+            try:
+                job = queued_calls.begin(self._database, execution_id, self.name, self._private.get(execution_id))
+            except StoreError as error:
+                refused.append(execution_id)
+                trouble = error
+                continue
+            jobs += [job] if job is not None else []
+        self._taken = refused
+        if trouble is not None and not jobs:
+            raise trouble
+        return jobs
 
     def retry(self, job: Job, failure: ProviderError) -> float | None:
         """Let a call wait 5 s, 30 s or 2 min, or as long as the provider asks; None when there is no further attempt."""
@@ -170,16 +198,19 @@ class DatabaseQueue:
         self._private.pop(execution_id, None)
 
     def close(self) -> None:
-        """Let others have what waits for us; what only we could send ends as failed."""
+        """Let others have what waits for us and what we could not end; what only we could send ends as failed."""
         with self._database.lean() as lean:
             kept = rows.waiting_for(lean, self.name, sendable=False)
             shared = rows.waiting_for(lean, self.name, sendable=True)
-        if not (kept or shared):
-            return
-        with self._database.lean_write() as lean:
-            rows.release(lean, self.name)
-            for execution_id in kept:
-                unfinished.end(lean, execution_id, clock.now_us(), _left(True))
+            running = [one for one in rows.held(lean, "running") if one.claimed_by == self.name]
+        if kept or shared or running:
+            with self._database.lean_write() as lean:
+                rows.release(lean, self.name)
+                for execution_id in kept:
+                    unfinished.end(lean, execution_id, clock.now_us(), WITHHELD)
+                for one in running:
+                    take_back(lean, one)
+        self._taken.clear()
         self._private.clear()
 
 

@@ -69,11 +69,6 @@ class Worker:
         self._let_go_s = LET_GO_S
         self._looked_s = self._renewed_s = 0.0
 
-    @property
-    def jobs(self) -> dict[str, Job]:
-        """What runs now, by execution id."""
-        return dict(self._jobs)
-
     async def run(self, *, once: bool = False) -> None:
         """Work until ``stop``; with ``once`` until nothing is due and nothing runs. Cancelling it hands calls back."""
         self._loop, self._signal = asyncio.get_running_loop(), asyncio.Event()

@@ -222,9 +222,6 @@ class QueueService:
         if own is None:
             return
         try:
-            if worker is not None:
-                for job in worker.jobs.values():
-                    own.give_back(job)
             own.close()
         except StoreError as error:
             log.warning("queued calls wait for this program until it has ended: %s", error)

@@ -43,7 +43,7 @@ def end_interrupted(database: Database, device: str) -> int:
             for claim in gone:
                 unfinished.end(lean, claim.execution_id, clock.now_us(), INTERRUPTED)
             for one in left:
-                _take_back(lean, one)
+                take_back(lean, one)
     return len(gone) + len(left)
 
 
@@ -66,7 +66,8 @@ def _is_left(one: Held, device: str) -> bool:
     return clock.now_us() - one.claimed_us > PATIENCE_S * 1_000_000 if gone is None else gone
 
 
-def _take_back(lean: Lean, one: Held) -> None:
+def take_back(lean: Lean, one: Held) -> None:
+    """Let a running call that its worker left wait again, or end it when it may not be made again."""
     if not one.is_sendable or one.attempts >= MAX_ATTEMPTS:
         if queue.is_claimed(lean, one.execution_id, one.claimed_by, one.attempts):
             unfinished.end(lean, one.execution_id, clock.now_us(), INTERRUPTED if one.is_sendable else WITHHELD)

@@ -128,7 +128,7 @@ for number in range(30):
     calls: set[str] = set()
     with ledger_on(tmp_path, failing_server.url("ok")) as ledger:
         left(ledger, 0)
-        programs = [started(code, tmp_path, failing_server.url("ok"), "2", "", key) for key in ("a", "b", "c", "a")]
+        programs = [started(code, tmp_path, failing_server.url("ok"), "2", "", key) for key in ("a", "b", "a")]
         for number, one in enumerate(programs):
             calls.update(said(one) for _ in range(4 + 7 * number))
             one.send_signal(signal.SIGKILL)
@@ -136,12 +136,12 @@ for number in range(30):
             calls.update((one.communicate(timeout=30)[0] or "").split())
         ledger.submit("greet", {"n": -1})
         results = [ledger.result(one, wait=60) for one in calls]
-        assert {one["status"] for one in results} == {"succeeded"}
+        assert [one for one in results if one["status"] != "succeeded"] == []
         with ledger.database.lean() as lean:
             (attempts,) = lean.one("SELECT sum(attempts) FROM executions") or (0,)
             keys = lean.fetch("SELECT idempotency_key FROM executions WHERE idempotency_key IS NOT NULL")
             assert lean.one("SELECT count(*) FROM spans") == lean.one("SELECT count(*) FROM executions")
-        assert len(keys) == len(set(keys)) <= 90
+        assert len(keys) == len(set(keys)) <= 60
         assert len(calls) <= len(failing_server.requests) <= attempts
         assert_sums_are_a_recount(ledger)
 
