@@ -20,6 +20,8 @@ COMMANDS: Mapping[str, str] = {
     "worker": "ledger_tui.cli.queue:worker",
     "prompts": "ledger_tui.cli.prompts:prompts",
     "traces": "ledger_tui.cli.traces:traces",
+    "costs": "ledger_tui.cli.costs:costs",
+    "stats": "ledger_tui.cli.costs:stats",
     "drift": "ledger_tui.cli.drift:drift",
     "export": "ledger_tui.cli.folder:export_prompts",
     "import": "ledger_tui.cli.folder:import_prompts",

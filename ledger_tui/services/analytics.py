@@ -53,6 +53,20 @@ class AnalyticsService(CallStatsService):
         """How a prompt did in a range of days (None: the last 30); raises NotFound, InputError."""
         return self._of_days(prompt_performance, selection_of(date_range, prompt, self.today(), default_days=30))
 
+    def usage_of(self, selection: Selection) -> UsageStats:
+        """The same of any selection; renders know days, prompt, version and environment only."""
+        return self._of_days(usage_stats, selection)
+
+    def performance_of(self, selection: Selection) -> PromptPerformance:
+        """The same of any selection."""
+        return self._of_days(prompt_performance, selection)
+
+    def is_provider(self, name: str) -> bool:
+        """Whether calls to a provider of this name were counted."""
+        self._before_read()
+        with self._database.lean() as lean:
+            return reads.is_provider(lean, name)
+
     def _of_days(self, look: Callable[[Lean, Wanted, CallStats], T], selection: Selection) -> T:
         self._before_read()
         with self._database.lean() as lean:

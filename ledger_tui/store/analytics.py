@@ -68,3 +68,8 @@ def version_texts(lean: Lean, prompt_id: str) -> list[VersionText]:
 def execution_counts(lean: Lean, prompt_id: str) -> dict[int, int]:
     """How many executions each version of a prompt has, by number; versions without one are left out."""
     return {int(number): int(count) for number, count in lean.fetch(_RUNS, {"id": prompt_id})}
+
+
+def is_provider(lean: Lean, name: str) -> bool:
+    """Whether a call to a provider of this name was ever counted."""
+    return lean.one("SELECT 1 FROM daily_costs WHERE provider = :name LIMIT 1", {"name": name}) is not None

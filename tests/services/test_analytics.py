@@ -270,7 +270,7 @@ def test_sums_past_sqlites_numbers_are_added_up(amount: int, any_database: Datab
     selection = last_days(20, TODAY)
     assert ledger.analytics.totals(selection).cost_nusd == 3 * 2**62
     for by in ("model", "user"):
-        (row,) = ledger.analytics.breakdown(by, selection).rows  # type: ignore[arg-type]
+        (row,) = ledger.analytics.breakdown(by, selection).rows
         assert row.cost_nusd == 3 * 2**62
 
 
