@@ -26,6 +26,7 @@ class PriceList:
         """books: where to look; in both, an own price wins."""
         self.own = own
         self._books: Books = books
+        self._hourly: dict[tuple[str, str, str | None], bool] = {}
         self._same: dict[RateCard, RateCard] = {}
         """One object for equal cards, so that whoever keeps cards can go by the object."""
         self._days: dict[tuple[str, str, str | None, int], RateCard | Literal["changes"] | None] = {}
@@ -72,4 +73,9 @@ class PriceList:
         first = at_us // DAY_US * DAY_US
         if self._books != "library" and self.own.changes_between(provider, model, first, first + DAY_US - 1):
             return True
-        return self._books != "own" and book.changes_within_days(provider, model, base_url=address)
+        if self._books == "own":
+            return False
+        key = (provider, model, address)
+        if key not in self._hourly:
+            self._hourly[key] = book.changes_within_days(provider, model, base_url=address)
+        return self._hourly[key]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ledger_tui.store.database import Database
 
+MAX_DAYS = 400
+"""Prices of a longer time are looked up call by call."""
 Progress = Callable[[int], None]
 """Gets the calls looked at so far."""
 
@@ -95,7 +97,7 @@ class Rule:
     at_us: int | None = None
     """The moment whose prices are used for every call; None: the call's own."""
     used: dict[RateCard, None] = field(default_factory=dict)
-    _whole_days: dict[tuple[str, str, int], bool] = field(default_factory=dict)
+    _steady: dict[tuple[str, str, int, int], tuple[bool, RateCard | None]] = field(default_factory=dict)
     _addresses: dict[str, str | None] = field(default_factory=dict)
 
     def card(self, provider: str, model: str, started_us: int) -> RateCard | None:
@@ -109,14 +111,27 @@ class Rule:
             self.used[found] = None
         return found
 
-    def holds_all_day(self, provider: str, model: str, started_us: int) -> bool:
-        """Whether every call of that UTC day has the same rates."""
-        provider, model = self.target or (provider, model)
-        key = (provider, model, started_us // DAY_US)
-        if key not in self._whole_days:
-            address = self._addresses.get(provider)
-            self._whole_days[key] = not self.prices.changes(provider, model, started_us, address)
-        return self._whole_days[key]
+    def steady(self, provider: str, model: str, first: int, last: int) -> tuple[bool, RateCard | None]:
+        """Whether all calls between two UTC days (as numbers, both included) get the same rates, and which."""
+        key = (provider, model, first, last)
+        found = self._steady.get(key)
+        if found is None:
+            found = self._steady[key] = self._look(provider, model, first, last)
+        return found
+
+    def _look(self, provider: str, model: str, first: int, last: int) -> tuple[bool, RateCard | None]:
+        card = self.card(provider, model, first * DAY_US)
+        if self.at_us is not None:
+            return True, card
+        if last - first > MAX_DAYS:
+            return False, None
+        known = self.target or (provider, model)
+        address = self._addresses.get(known[0])
+        for day in range(first, last + 1):
+            other = self.card(provider, model, day * DAY_US)
+            if other is not card or self.prices.changes(*known, day * DAY_US, address):
+                return False, None
+        return True, card
 
 
 def work_out(
@@ -179,16 +194,13 @@ def _by_card(
     rule: Rule, provider: str, model: str, group: Sequence[calls.Row]
 ) -> Iterable[tuple[RateCard | None, Sequence[calls.Row]]]:
     """Calls of one model by the rates that they get."""
-    if rule.at_us is not None:
-        return [(rule.card(provider, model, group[0][3]), group)]
-    days = {day: rule.card(provider, model, day * DAY_US) for day in {row[3] // DAY_US for row in group}}
-    changing = {day for day in days if not rule.holds_all_day(provider, model, day * DAY_US)}
-    if not changing and len({id(card) for card in days.values()}) == 1:
-        return [(next(iter(days.values())), group)]
+    starts = [row[3] for row in group]
+    steady, card = rule.steady(provider, model, min(starts) // DAY_US, max(starts) // DAY_US)
+    if steady:
+        return [(card, group)]
     parts: dict[int, tuple[RateCard | None, list[calls.Row]]] = {}
     for row in group:
-        day = row[3] // DAY_US
-        card = rule.card(provider, model, row[3]) if day in changing else days[day]
+        card = rule.card(provider, model, row[3])
         parts.setdefault(id(card), (card, []))[1].append(row)
     return parts.values()
 
