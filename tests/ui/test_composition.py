@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ledger_tui.domain.content import PromptContent
@@ -69,7 +70,7 @@ async def test_from_the_form_to_the_included_version(workstation: Workstation, l
         pilot.app.open_trace(answer.trace_id)  # type: ignore[attr-defined]
         await until(lambda: isinstance(pilot.app.screen, TracesPlace), pilot, "the traces")
         traces = pilot.app.screen
-        await until(lambda: "included shared/tone v2" in screen_text(pilot), pilot, "the included version")
+        await until(lambda: re.search(r"included +shared/tone v2", screen_text(pilot)), pilot, "the included version")
         ledger.registry.save("shared/tone", PromptContent.of_text("Newer."))
         traces.query_one("#included-0", Button).press()
         await until(lambda: isinstance(pilot.app.screen, PromptsPlace), pilot, "the prompts")

@@ -42,7 +42,7 @@ content are muted.
         #span-head { height: auto; max-height: 2; }
         #span-ways { height: 1; Button { margin: 0 1 0 0; } }
         TextPane { height: 1fr; }
-        #span-included { height: 1; display: none; Button { margin: 0 1 0 0; } }
+        #span-included { height: 1; display: none; Static { width: auto; } Button { margin: 0 0 0 1; } }
         &.-empty #span-ways, &.-empty #span-included { display: none; }
     }
     """
@@ -73,6 +73,7 @@ content are muted.
             yield Button("Playground", id="to-playground", compact=True, tooltip="Run this again (p)")
             yield Button("Prompt", id="to-prompt", compact=True, tooltip="Open the prompt version (v)")
         with Horizontal(id="span-included"):
+            yield Static("included", classes="muted")
             for number in range(MAX_INCLUDED):
                 yield Button("", id=f"included-{number}", compact=True, tooltip="Open the prompt that was included")
         yield TabRow(*TABS, id="span-tabs")
@@ -131,7 +132,7 @@ content are muted.
             button.display = number < len(facts.included)
             if button.display:
                 _, name, version = facts.included[number]
-                button.label = line(f"included {name} v{version}", 44)
+                button.label = line(f"{name} v{version}", 40)
 
     def step_tab(self, step: int) -> None:
         """Open a neighbouring tab."""
