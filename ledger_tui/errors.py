@@ -15,6 +15,7 @@
     ├── NotFound              prompt, version, label, trace, span
     ├── Conflict              somebody or something got there first
     │   └── KeyTaken          (execution_id)
+    ├── BudgetExceeded        (budget, spent_nusd, limit_nusd)
     ├── StoreError
     │   ├── DatabaseLocked
     │   ├── DatabaseFull
@@ -140,6 +141,19 @@ class KeyTaken(Conflict):
     def __init__(self, cause: str = "", *, execution_id: str = "") -> None:
         super().__init__(cause)
         self.execution_id = execution_id
+
+
+class BudgetExceeded(LedgerError):
+    """A call that was not sent because it would cost more than a budget has left; amounts in nano-dollars."""
+
+    default_title = "The budget does not allow this call"
+    default_remedy = "Raise or remove the budget, or wait for its next period."
+
+    def __init__(self, cause: str = "", *, budget: str = "", spent_nusd: int = 0, limit_nusd: int = 0) -> None:
+        super().__init__(cause)
+        self.budget = budget
+        self.spent_nusd = spent_nusd
+        self.limit_nusd = limit_nusd
 
 
 class StoreError(LedgerError):

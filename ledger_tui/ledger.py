@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ledger_tui.sdk.rendering import Renderer
     from ledger_tui.services.analytics import AnalyticsService
+    from ledger_tui.services.budgets import BudgetService
     from ledger_tui.services.care import CareService
     from ledger_tui.services.code_prompts import CodePromptService
     from ledger_tui.services.code_sources import CodeRegistry
@@ -289,6 +290,13 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         from ledger_tui.services.analytics import AnalyticsService
 
         return AnalyticsService(self.database, before_read=self._settle)
+
+    @cached_property
+    def budgets(self) -> BudgetService:
+        """Limits on spending."""
+        from ledger_tui.services.budgets import BudgetService
+
+        return BudgetService(self.database, author=self.author, device=self.device, before_read=self._settle)
 
     @cached_property
     def care(self) -> CareService:

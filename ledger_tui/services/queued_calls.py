@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ledger_tui.domain import clock
 from ledger_tui.domain.calls import ChatMessage, ModelName
 from ledger_tui.domain.content import PromptContent, canonical_json
-from ledger_tui.errors import InputError
+from ledger_tui.errors import BudgetExceeded, InputError
 from ledger_tui.services import run_record
 from ledger_tui.services.recovery import WITHHELD
 from ledger_tui.services.run_record import RunPlan, Turn
 from ledger_tui.services.run_values import RunRequest
-from ledger_tui.store import queue, telemetry, unfinished
+from ledger_tui.store import budgets, queue, telemetry, unfinished
 from ledger_tui.store.unfinished import Ending
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ def begin(database: Database, execution_id: str, claimed_by: str, private: RunPl
                 unfinished.end(lean, execution_id, clock.now_us(), WITHHELD)
                 return None
             plan = private or _restored(found, place)
+            try:
+                budgets.admit_queued(lean, execution_id, plan.request.prompt_name, plan.environment, clock.now_us())
+            except BudgetExceeded as refusal:
+                unfinished.end(lean, execution_id, clock.now_us(), Ending("failed", "budget", str(refusal)))
+                return None
             return _begun(lean, plan, place, found, claimed_by)
     except (ValueError, KeyError, TypeError, InputError) as error:
         log.warning("the queued call %s cannot be made: %s", execution_id, error)

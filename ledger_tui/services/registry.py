@@ -242,6 +242,10 @@ class RegistryService:
             from ledger_tui.store import price_facts
 
             return price_facts.take_back(session, pen, fact)
+        if fact.kind == "budget":
+            from ledger_tui.store import budget_facts
+
+            return budget_facts.take_back(session, pen, fact)
         if fact.kind not in ("label", "field", "inputs") or fact.prompt_id is None:
             return ""
         prompt: Prompt = session.get_one(PromptTable, fact.prompt_id)

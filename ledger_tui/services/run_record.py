@@ -12,7 +12,7 @@ from ledger_tui.domain.calls import ChatMessage, ModelName
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.values import SpanRecord
 from ledger_tui.services.run_values import RunRequest, RunResult
-from ledger_tui.store import day_sums, queue, rate_cards, telemetry
+from ledger_tui.store import budgets, day_sums, queue, rate_cards, telemetry
 
 if TYPE_CHECKING:
     from ledger_tui.domain.includes import Included
@@ -38,6 +38,8 @@ class RunPlan:
     span_id: str
     started_us: int
     claimed_by: str
+    expected_nusd: int | None = None
+    """What it will cost about; counts against budgets until it ends. None when nobody knows or no budget asks."""
     included: tuple[Included, ...] = ()
     """The versions that the messages were made from besides the prompt's own."""
     is_private: bool = False
@@ -50,7 +52,10 @@ class RunPlan:
 
 
 def begin(database: Database, plan: RunPlan) -> int:
-    """Store the usage, the running execution and its running span; returns the span's key. Raises KeyTaken."""
+    """Store the usage, the running execution and its running span; returns the span's key.
+
+    Raises KeyTaken and BudgetExceeded.
+    """
     with database.lean_write() as lean:
         prompt_id = begin_call(lean, plan, {"request": canonical_json({"span": plan.place})})
         return telemetry.write_spans(lean, [span_record(plan, prompt_id)])[0]
@@ -59,9 +64,10 @@ def begin(database: Database, plan: RunPlan) -> int:
 def begin_call(lean: Lean, plan: RunPlan, columns: Mapping[str, Any]) -> str | None:
     """Store the usage and the execution, with other ``columns`` than a running one's; returns the prompt's id.
 
-    Raises KeyTaken when another call has the idempotency key.
+    Raises KeyTaken when another call has the idempotency key, BudgetExceeded when a budget does not allow the call.
     """
     request = plan.request
+    budgets.admit(lean, request.prompt_name, plan.environment, plan.expected_nusd, plan.started_us)
     named = ids.prompt_id(request.prompt_name) if request.prompt_name else None
     prompt_id = named if named and telemetry.is_prompt(lean, named) else None
     queue.refuse_taken_key(lean, request.idempotency_key, prompt_id)
@@ -142,6 +148,7 @@ def _execution(plan: RunPlan, prompt_id: str | None) -> dict[str, Any]:
         "environment": plan.environment,
         "claimed_by": plan.claimed_by,
         "claimed_us": plan.started_us,
+        "estimated_nusd": plan.expected_nusd,
         "idempotency_key": plan.request.idempotency_key,
         "response_metadata": "{}",
         "created_us": plan.started_us,

@@ -27,6 +27,7 @@ from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
 from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
 from ledger_tui.services import processes, run_record
+from ledger_tui.services.expectation import Expectation
 from ledger_tui.services.price_book import PriceBook
 from ledger_tui.services.run_record import RunPlan, Turn
 from ledger_tui.services.run_values import (
@@ -114,6 +115,7 @@ class RunService:
     ) -> None:
         self._database = database
         self._book = PriceBook(database)
+        self._expectation = Expectation(database, self._book, models.own_address)
         self._templates = templates
         self._models = models
         self._settings = settings
@@ -219,6 +221,7 @@ class RunService:
             span_id=ids.new_id(),
             started_us=now_us,
             claimed_by=processes.this_process(self._device()),
+            expected_nusd=self._expectation(request.prompt_name, model, messages),
             included=rendered.included,
             is_private=self._redaction is not None,
         )

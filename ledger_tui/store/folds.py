@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlmodel import Session, col, delete, func, select
 
+from ledger_tui.domain.budgets import from_value
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.tables import (
+    Budget,
     InputSet,
     JournalEntry,
     Label,
@@ -30,6 +32,8 @@ def apply(session: Session, fact: JournalEntry) -> None:
     """Bring the derived tables up to one more fact; facts of unknown kinds change nothing."""
     if fact.kind == "price":
         _price(session, fact, json.loads(fact.value))
+    elif fact.kind == "budget":
+        _budget(session, fact, json.loads(fact.value))
     if fact.prompt_id is None:
         return
     state = _state(session, fact)
@@ -49,7 +53,7 @@ def apply(session: Session, fact: JournalEntry) -> None:
 
 def rebuild(session: Session) -> int:
     """Forget every derived registry row and replay the journal; returns the number of facts."""
-    for table in (Label, InputSet, PromptState, VersionNumber, PriceEntry):
+    for table in (Label, InputSet, PromptState, VersionNumber, PriceEntry, Budget):
         session.exec(delete(table))
     session.flush()
     session.expunge_all()
@@ -125,4 +129,17 @@ def _price(session: Session, fact: JournalEntry, value: dict[str, Any] | None) -
     entry.prices = json.dumps({"prices": value["prices"], "tiers": value.get("tiers", [])}, sort_keys=True)
     entry.from_us, entry.until_us, entry.source = value["from_us"], value["until_us"], value["source"]
     session.add(entry)
+    session.flush()
+
+
+def _budget(session: Session, fact: JournalEntry, value: dict[str, Any] | None) -> None:
+    """A budget is what the last fact of its id says; its id is the fact that set it."""
+    if value is None:
+        session.exec(delete(Budget).where(col(Budget.rid) == fact.field))
+        session.expire_all()
+        return
+    spec = from_value(value)
+    scope = json.dumps(spec.scope(), sort_keys=True)
+    limits = {"limit_nusd": spec.limit_nusd, "warn_percent": spec.warn_percent}
+    session.merge(Budget(rid=fact.field, scope=scope, period=spec.period, **limits))
     session.flush()

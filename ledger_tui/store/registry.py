@@ -17,7 +17,7 @@ from ledger_tui.domain.values import ACTIVE
 from ledger_tui.errors import NameRefused, NotFound
 from ledger_tui.store import folds
 
-UNDOABLE = ("label", "field", "inputs", "price")
+UNDOABLE = ("label", "field", "inputs", "price", "budget")
 """Kinds of facts that can be taken back; a version or a charge stays."""
 
 
