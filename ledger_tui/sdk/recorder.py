@@ -27,7 +27,7 @@ from ledger_tui.sdk.context import innermost
 from ledger_tui.services.spool_fork import close_all
 from ledger_tui.services.spooling import Spooler
 from ledger_tui.store import spool_record
-from ledger_tui.store.spool_record import HAS_INPUT, HAS_JSON, HAS_OUTPUT
+from ledger_tui.store.spool_record import HAS_FIRST, HAS_INPUT, HAS_JSON, HAS_OUTPUT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -310,6 +310,8 @@ class Recorder:
             tokens.reasoning,
         )
         known = (-1 if one is None else one for one in (*numbers, span.cost_nusd))
+        if span.first_token_us is not None:
+            has, data = has | HAS_FIRST, spool_record.FIRST.pack(span.first_token_us) + data
         self.append(_pack(span.started_us, *known, 0, span.flags | more, has) + data)
 
 

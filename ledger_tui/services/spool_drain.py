@@ -172,7 +172,7 @@ class Drain:
             return None
 
     def _span(self, body: bytes) -> SpanRecord:
-        started_us, duration_us, counts, cost, flags, texts, attributes = spool_reading.decode(body)
+        started_us, duration_us, counts, cost, flags, texts, attributes, first_us = spool_reading.decode(body)
         (
             trace_id, span_id, parent, kind, status, provider, model, agent, environment, error_type, prompt, prompt_id,
             version_id, execution_id, name, session, user, error, given, made,
@@ -190,7 +190,7 @@ class Drain:
             trace_id or "", span_id or "", name or "", kind or "", status or "", started_us, duration_us, parent,
             provider, model, prompt_id, version_id, execution_id, tokens, cost, unpriced, agent, environment or "",
             session, user, error_type, error, given, made, NO_ATTRIBUTES, flags, attributes,
-            None, card,
+            first_us, card,
         )  # fmt: skip
 
     def _store(self, file: SpoolFile, start: int, items: list[_Item]) -> None:

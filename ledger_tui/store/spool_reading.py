@@ -8,7 +8,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
-from ledger_tui.store.spool_record import HAS_INPUT, HAS_JSON, HAS_OUTPUT, NUMBERS, TEXTS
+from ledger_tui.store.spool_record import FIRST, HAS_FIRST, HAS_INPUT, HAS_JSON, HAS_OUTPUT, NUMBERS, TEXTS
 
 _COUNT = len(TEXTS)
 UNKNOWN: tuple[int | None, ...] = (None,) * 5
@@ -28,16 +28,20 @@ class Recorded(NamedTuple):
     """As ``TEXTS``."""
     attributes: str | None
     """A JSON object."""
+    first_token_us: int | None
 
 
 def decode(body: bytes) -> Recorded:
     """Read a body; ValueError when it makes no sense."""
+    size, first = NUMBERS.size, None
     try:
-        numbers = NUMBERS.unpack_from(body)
+        started, lasted, *counts, cost, count, flags, has = NUMBERS.unpack_from(body)
+        if has & HAS_FIRST:
+            (first,) = FIRST.unpack_from(body, size)
+            size += FIRST.size
     except struct.error as error:
         raise ValueError("a record without its numbers") from error
-    started, lasted, *counts, cost, count, flags, has = numbers
-    parts = body[NUMBERS.size :].decode().split("\x00")
+    parts = body[size:].decode().split("\x00")
     if len(parts) != _COUNT + (1 if has & HAS_JSON else 2 * count):
         raise ValueError("a record with texts too many or too few")
     texts: list[str | None] = [part or None for part in parts[:_COUNT]]
@@ -53,7 +57,7 @@ def decode(body: bytes) -> Recorded:
         attributes = _object_of(tuple(parts[_COUNT:middle])) % tuple(map(encode_basestring, parts[middle:]))
     tokens = UNKNOWN if counts == _UNKNOWN else tuple([None if one < 0 else one for one in counts])
     return Recorded(
-        started, None if lasted < 0 else lasted, tokens, None if cost < 0 else cost, flags, texts, attributes
+        started, None if lasted < 0 else lasted, tokens, None if cost < 0 else cost, flags, texts, attributes, first
     )
 
 

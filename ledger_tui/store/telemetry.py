@@ -72,6 +72,8 @@ def check_span(span: SpanRecord) -> SpanRecord:
         raise InputError(f"the start {span.started_us} is no time in microseconds since 1970")
     if span.duration_us is not None and span.duration_us < 0:
         raise InputError("a span cannot end before it starts")
+    if span.first_token_us is not None and not 0 <= span.first_token_us <= LAST_US:
+        raise InputError(f"a first token after {span.first_token_us} microseconds cannot be true")
     if span.tokens is not NO_TOKENS:
         for name, count in _tokens(span.tokens).items():
             if count is not None and not 0 <= count <= MAX_TOKENS:
@@ -79,7 +81,7 @@ def check_span(span: SpanRecord) -> SpanRecord:
     if span.cost_nusd is not None and not 0 <= span.cost_nusd <= MAX_COST_NUSD:
         raise InputError(f"a cost of {span.cost_nusd} nano-dollars cannot be true")
     if span.status not in TERMINAL:
-        return replace(span, duration_us=None, tokens=NO_TOKENS, cost_nusd=None, unpriced=False)
+        return replace(span, duration_us=None, tokens=NO_TOKENS, cost_nusd=None, unpriced=False, first_token_us=None)
     return span
 
 

@@ -174,6 +174,7 @@ def body(*texts: str, started: int = 1, count: int = 0, flags: int = 0, has: int
         body("t", "s", "", "tool", "succeeded")[:-3],
         body("t", "s", "", "tool", "succeeded", count=3),
         body("t", "s", "", "tool", "succeeded", has=4),
+        body("t", "s", "", "tool", "succeeded", has=8),
         body("t", "s", "", "tool", "succeeded") + b"\xff",
         body("t", "s", "", "tool", "done"),
         body("t", "", "", "tool", "succeeded"),

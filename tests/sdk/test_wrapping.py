@@ -101,6 +101,10 @@ def test_a_chat_stream(ledger: PromptLedger, chat: openai.OpenAI) -> None:
     usage = chunks[-1].usage
     assert usage and (call.row.input_tokens, call.row.output_tokens) == (usage.prompt_tokens, usage.completion_tokens)
     assert 0 < call.attributes["first_token_ms"] * 1000 <= (call.row.duration_us or 0)
+    with ledger.database.lean() as lean:
+        ((first_us,),) = lean.fetch("SELECT first_token_us FROM spans WHERE model IS NOT NULL")
+    assert first_us == round(call.attributes["first_token_ms"] * 1000)
+    assert ledger.analytics.totals(ledger.analytics.last_days(2)).first_p50_us is not None
 
 
 def test_responses(ledger: PromptLedger, chat: openai.OpenAI) -> None:

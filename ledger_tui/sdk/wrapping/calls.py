@@ -115,7 +115,10 @@ class WatchedCall:
         }
         span.set(**{name: value for name, value in told.items() if value is not None})
         span.facts.update(
-            model=span.facts["model"] or finished.served_model, tokens=answer.tokens, cost_nusd=self._price()
+            model=span.facts["model"] or finished.served_model,
+            tokens=answer.tokens,
+            cost_nusd=self._price(),
+            first_token_us=None if self._first_ms is None else round(self._first_ms * 1000),
         )
         span.end(duration_us)
 
