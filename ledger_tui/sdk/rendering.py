@@ -45,6 +45,8 @@ class Ready:
         self.version = version
         self.origin = Origin(name, version.version_id)
         self.prompt_id = ids.prompt_id(name)
+        self.head = ""
+        """The texts of a usage between its id and its parameters, when its caller and its text say nothing special."""
         self.plan = NO_PLAN
         self.made: tuple[Any, ...] = ()
         if in_process:
@@ -53,6 +55,9 @@ class Ready:
             except TemplateError as error:
                 raise at(error, error.message_number) from None
             self.made = tuple(_compiled(version.content, self.plan))
+            fixed = (self.prompt_id, version.version_id, ledger.usages.environment, "", "", SOURCE, "[]", "")
+            self.head = "\x00".join(fixed)
+            self.separators = len(fixed) - 1
 
 
 def _compiled(content: PromptContent, plan: Plan) -> Iterator[tuple[int, str, Any, Mapping[str, str]]]:
@@ -178,15 +183,20 @@ class Renderer:
             noted = found
         now_us = clock.now_us()
         usage_id = ids.new_id(now_us)
-        texts = [
-            usage_id, ready.prompt_id, ready.version.version_id, given.get("environment") or usages.environment,
-            given.get("session_id") or "", given.get("user_identifier") or "", SOURCE,
-            included_ids(included) if included else "[]", "", parameters, noted,
-        ]  # fmt: skip
+        if given or included:
+            joined = 0
+            texts = [
+                usage_id, ready.prompt_id, ready.version.version_id, given.get("environment") or usages.environment,
+                given.get("session_id") or "", given.get("user_identifier") or "", SOURCE,
+                included_ids(included) if included else "[]", "", parameters, noted,
+            ]  # fmt: skip
+        else:
+            joined = ready.separators
+            texts = [usage_id, ready.head, parameters, noted]
         for message in messages:
             texts += message
         try:
-            body = spool_usage.encode(now_us, texts)
+            body = spool_usage.encode(now_us, texts, joined)
         except TypeError:
             return None
         if body is None or len(body) > usages.limit_bytes:

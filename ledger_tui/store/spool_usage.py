@@ -25,7 +25,6 @@ TEXTS = (
 """Texts in their order, as in the table; an empty one stands for none. Then a role and a text for each message."""
 _COUNT = len(TEXTS)
 _MAY_MISS = ("prompt_id", "version_id", "session_id", "user_identifier", "content")
-SEPARATORS_BEFORE_MESSAGES = _COUNT - 1
 
 _INSERT = """
 INSERT INTO usages (id, prompt_id, version_id, included, content, parameters, rendered, environment, session_id,
@@ -37,13 +36,16 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
-def encode(created_us: int, texts: Sequence[str]) -> bytes | None:
-    """A body of ``TEXTS`` and the messages' roles and texts; None when one of them holds what no text may hold."""
+def encode(created_us: int, texts: Sequence[str], joined: int = 0) -> bytes | None:
+    """A body of ``TEXTS`` and the messages' roles and texts; None when one of them holds what no text may hold.
+
+    joined: how many separators the texts hold already, where the caller joined some that never change.
+    """
     try:
         data = "\x00".join(texts).encode()
     except UnicodeEncodeError:
         return None
-    if data.count(b"\x00") != len(texts) - 1:
+    if data.count(b"\x00") != len(texts) - 1 + joined:
         return None
     return _MOMENT.pack(MARK, created_us) + data
 
