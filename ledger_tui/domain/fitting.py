@@ -181,14 +181,17 @@ def fit_messages(versions: Sequence[tuple[str, Sequence[Shape]]], messages: Sequ
     uncertain: set[str] = set()
     weight = gaps = hidden = 0
     # From the end: versions of one prompt mostly share how they begin.
-    for (role, shapes), message in reversed(list(zip(versions, messages, strict=False))):
+    for at in range(len(versions) - 1, -1, -1):
+        (role, shapes), message = versions[at], messages[at]
         if role != message.role:
             return None
-        found = next(((shape, fit) for shape in shapes if (fit := fit_text(shape, message.text))), None)
-        if found is None:
+        for shape in shapes:
+            fit = fit_text(shape, message.text)
+            if fit is not None:
+                break
+        else:
             return None
-        shape, fit = found
-        if any(values.get(name, value) != value for name, value in fit.values.items()):
+        if values and any(values.get(name, value) != value for name, value in fit.values.items()):
             return None
         values |= fit.values
         uncertain |= fit.uncertain

@@ -504,7 +504,7 @@ class UnregisteredPrompt(SQLModel, table=True):
     __table_args__ = (Index("ix_unregistered_prompts_last", "last_us"),)
     fingerprint: str = Field(primary_key=True)
     skeleton: str = Field(sa_column=_text(nullable=False))
-    """JSON list of messages (role, text), varying parts as Jinja variables."""
+    """JSON list of messages (role, parts): literal texts, null for a varying part."""
     sample: str = Field(sa_column=_text(nullable=False))
     """JSON list of the messages of the latest call."""
     calls: int = Field(default=0, sa_column=_big(nullable=False))
