@@ -51,9 +51,16 @@ class RowTable(DataTable[Text]):
             self.clear()
         for key, cells in rows:
             self.add_row(*(self._cell(title, cell) for title, cell in zip(titles, cells, strict=True)), key=key)
+        self._widen()
         keys = [str(key.value) for key in self.rows]
         if before in keys:
             self.move_cursor(row=keys.index(before), scroll=False)
+
+    def _widen(self) -> None:
+        """Make every column as wide as its cells now: DataTable measures new rows only when it next rests."""
+        for column in self.ordered_columns:
+            cells = [cell.cell_len for cell in self.get_column(column.key)]
+            column.content_width = max([column.content_width, *cells])
 
     def on_click(self, event: events.Click) -> None:
         """The column does not matter for a row: the table chooses when the cursor is on the clicked cell already."""
