@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 _live: weakref.WeakSet[Spooler] = weakref.WeakSet()
 _held: list[threading.Lock] = []
+_PAIRED = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
+"""Modules that take a lock before every fork() and release it in the parent. One that the drain loads while fork() waits
+for it comes too late to take its lock, and would fail to release it."""
 
 
 def watch(spooler: Spooler) -> None:
@@ -27,9 +31,14 @@ def close_all() -> None:
 
 
 def _before() -> None:
+    absent = [name for name in _PAIRED if name not in sys.modules]
     for one in list(_live):
         if (lock := one.before_fork()) is not None:
             _held.append(lock)
+    for name in absent:
+        module = sys.modules.get(name)
+        if module is not None and not getattr(module.__spec__, "_initializing", False):
+            getattr(module, _PAIRED[name]).acquire()
 
 
 def _after_in_parent() -> None:

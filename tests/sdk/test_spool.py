@@ -443,3 +443,33 @@ def test_no_time_is_lost_between_record_and_row(ledger: PromptLedger) -> None:
     while not stored(ledger) and time.monotonic() < stop:
         ledger.log_external_span("t", name="n")
     assert stored(ledger)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork()")
+def test_a_fork_while_the_drain_loads_modules(tmp_path: Path) -> None:
+    """A module that is loaded while fork() waits for the drain, and has fork hooks of its own, upsets neither process."""
+    code = """
+assert "logging" not in sys.modules
+spooler = ledger._recorder.spooler
+main, taken = threading.get_ident(), threading.Event()
+def load():
+    with spooler._turn:
+        taken.set()
+        while sys._current_frames()[main].f_code.co_name != "before_fork":
+            time.sleep(0.001)
+        import logging
+threading.Thread(target=load).start()
+taken.wait()
+child = os.fork()
+import logging
+logging.getLogger("x").debug("the lock of the module is free")
+ledger.log_external_span("t", name="child" if child == 0 else "parent")
+ledger.close()
+assert threading.Thread(target=logging.basicConfig).start() is None
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    started = program(code, tmp_path)
+    _, err = started.communicate(timeout=60)
+    assert (started.returncode, err) == (0, "")
+    assert len(stored(ledger_in(tmp_path))) == 2
