@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
     from ledger_tui.services.drift import DriftService
+    from ledger_tui.services.forecast import ForecastService
     from ledger_tui.services.linking import LinkingService
     from ledger_tui.services.models import ModelService, StandIn
     from ledger_tui.services.prices import PriceService
@@ -115,7 +116,7 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
 
     def reload_settings(self) -> None:
         """Read the settings file again; runs and models of the next calls follow it. Settings given by a program stay."""
-        for name in ("_loaded_settings", "runs", "models", "usages", "renderer"):
+        for name in ("_loaded_settings", "runs", "models", "forecasts", "usages", "renderer"):
             self.__dict__.pop(name, None)
 
     @property
@@ -297,6 +298,14 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         from ledger_tui.services.budgets import BudgetService
 
         return BudgetService(self.database, author=self.author, device=self.device, before_read=self._settle)
+
+    @cached_property
+    def forecasts(self) -> ForecastService:
+        """What runs will cost."""
+        from ledger_tui.services.forecast import ForecastService
+        from ledger_tui.services.price_book import PriceBook
+
+        return ForecastService(self.database, self.models, PriceBook(self.database), before_read=self._settle)
 
     @cached_property
     def care(self) -> CareService:
