@@ -47,6 +47,8 @@ class CostLine:
     input_tokens: int
     output_tokens: int
     cost_nusd: int
+    any_rates: bool = False
+    """The line is a sum over all rates that were in force."""
 
     @property
     def known_nusd(self) -> int | None:

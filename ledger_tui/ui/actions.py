@@ -16,9 +16,12 @@ GROUPS = {
     "playground": "Playground",
     "traces": "Traces",
     "costs": "Costs",
+    "prices": "Costs",
+    "what_if": "Costs",
     "settings": "Settings",
     "dialog": "Dialogs",
     "confirm": "Dialogs",
+    "receipt": "Dialogs",
 }
 """Titles of the first part of an action's id."""
 

@@ -46,6 +46,7 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
     | f9 | Let the focused pane fill the place, and back. |
     | ctrl+p | The palette: every action, prompt, trace and theme. |
     | y, ctrl+y | Copy the source text. |
+    | $ | The receipt of the cost under the cursor. |
     | u | Undo the last change of the registry. |
     | ctrl+q | Leave. |
     """
@@ -79,6 +80,14 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
             show=False,
             id="app.copy",
             tooltip="Copy the source text of what is shown",
+        ),
+        Binding(
+            "dollar_sign",
+            "receipt",
+            "Receipt",
+            show=False,
+            id="app.receipt",
+            tooltip="The receipt of the cost under the cursor",
         ),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
@@ -241,6 +250,12 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         from ledger_tui.ui.dialogs.code import CodeDialog
 
         self.push_screen(CodeDialog(subject))
+
+    def action_receipt(self) -> None:
+        """What the cost under the cursor is made of."""
+        from ledger_tui.ui.dialogs.receipt import show_receipt
+
+        show_receipt(self.place)
 
     def action_zoom(self) -> None:
         """Let the focused pane fill the place, or put it back."""

@@ -18,6 +18,7 @@ from ledger_tui.ui.widgets.top_line import TopLine
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.ui.app import LedgerApp
+    from ledger_tui.ui.cost_subject import CostSubject
 
 Result = TypeVar("Result")
 
@@ -62,6 +63,10 @@ class Place(Screen[None]):
 
     def copy_source(self) -> str | None:
         """The source text that ``y`` copies, None when there is none."""
+        return None
+
+    def cost_subject(self) -> CostSubject | None:
+        """The cost under the cursor, whose receipt the receipt key shows; None when there is none."""
         return None
 
     def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:

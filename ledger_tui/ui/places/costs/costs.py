@@ -18,6 +18,7 @@ from ledger_tui.domain.filter_fields import quoted
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import CostRow
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.cost_subject import CostSubject, line_of
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.widgets.row_table import Cell, RowTable
 
@@ -91,6 +92,7 @@ class CostsPlace(Place):
     | enter | Open the traces behind the row. |
     | [ and ] | A shorter and a longer period. |
     | r | Read the sums again. |
+    | $, w, b | The receipt; the same calls at other prices; the price book. |
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_SIDE_BY_SIDE, "-wide"), (180, "-very-wide")]
@@ -110,6 +112,8 @@ class CostsPlace(Place):
         Binding("left_square_bracket", "period(-1)", "Shorter", id="costs.shorter", tooltip="Look at a shorter period"),
         Binding("right_square_bracket", "period(1)", "Longer", id="costs.longer", tooltip="Look at a longer period"),
         Binding("r", "reload", "Reload", id="costs.reload", tooltip="Read the sums again"),
+        Binding("b", "price_book", "Price book", id="costs.price_book", tooltip="The prices that calls are charged by"),
+        Binding("w", "what_if", "What if", id="costs.what_if", tooltip="The same calls at other prices"),
     ]
 
     def __init__(self) -> None:
@@ -222,6 +226,38 @@ class CostsPlace(Place):
         key = next((row.key for row in rows if "/".join(row.key) == event.row_key.value), None)
         if key is not None:
             self.app.open_traces(day_filter(key) if by_day else model_filter(key, shown.days))
+
+    def action_price_book(self) -> None:
+        """The prices that calls are charged by."""
+        from ledger_tui.ui.places.costs.prices import PriceBookPage
+
+        self.app.push_screen(PriceBookPage())
+
+    def action_what_if(self) -> None:
+        """The calls under the cursor, or all of the period, at other prices."""
+        from ledger_tui.ui.places.costs.what_if import WhatIfPage
+
+        subject = self.cost_subject()
+        self.app.push_screen(WhatIfPage(subject.filter_text if subject else f"since:{self.days}d"))
+
+    def cost_subject(self) -> CostSubject | None:
+        """The day or the model under the cursor."""
+        shown, focused = self._shown, self.focused
+        if shown is None or not isinstance(focused, RowTable):
+            return None
+        by_day = focused.id == "day-table"
+        rows = shown.by_day if by_day else shown.by_model
+        row = next((row for row in rows if "/".join(row.key) == focused.selected_key), None)
+        if row is None:
+            return None
+        if not by_day:
+            return CostSubject("/".join(row.key), lambda ledger: [line_of(row)], model_filter(row.key, shown.days))
+        day = date.fromisoformat(row.key[0])
+        return CostSubject(
+            row.key[0],
+            lambda ledger: [line_of(found) for found in ledger.costs.between(("provider", "model"), day, day)],
+            day_filter(row.key),
+        )
 
     def code_subject(self) -> CodeSubject:
         """The sums of this period from a program."""

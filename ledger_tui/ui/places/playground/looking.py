@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events, on
 
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.cost_subject import CostSubject
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
 from ledger_tui.ui.places.playground.choosing import Choosing
@@ -12,6 +15,9 @@ from ledger_tui.ui.places.playground.code import code_for
 from ledger_tui.ui.places.playground.comparing import answer_pair, compared, estimate_rows, rendered
 from ledger_tui.ui.places.playground.dialogs import AnswerDiff, Preview
 from ledger_tui.ui.widgets.tab_line import TabLine
+
+if TYPE_CHECKING:
+    from ledger_tui.services.receipts import How
 
 TABS = ("inputs", "prompt", "answers")
 
@@ -38,6 +44,18 @@ class Looking(Choosing):
             lambda found: self.app.push_screen(Preview(found[0], estimate_rows(found[1]))),
             group="preview",
         )
+
+    def cost_subject(self) -> CostSubject | None:
+        """What the answer that is looked at cost."""
+        answer = self.answers.current.answer
+        if answer is None or answer.result is None:
+            return None
+        from ledger_tui.services.receipts import Receipt
+
+        result = answer.result
+        how: How = "unpriced" if result.cost_nusd is None else "charged"
+        receipt = Receipt(how, result.cost_nusd, None if result.receipt is None else dict(result.receipt))
+        return CostSubject(f"{result.provider}/{result.model}", lambda ledger: receipt)
 
     def code_subject(self) -> CodeSubject | None:
         """What ctrl+r does, as code."""

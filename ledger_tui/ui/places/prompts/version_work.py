@@ -9,7 +9,9 @@ from typing import Any
 from textual.widgets import Static
 
 from ledger_tui.domain.diff import ContentDiff, diff_contents
+from ledger_tui.domain.filter_fields import quoted
 from ledger_tui.domain.values import ACTIVE, VersionRow
+from ledger_tui.ui.cost_subject import CostSubject
 from ledger_tui.ui.dialogs.ask import Choose
 from ledger_tui.ui.places.prompts.dialogs import LabelDialog
 from ledger_tui.ui.places.prompts.edit_work import EditWork
@@ -29,6 +31,17 @@ class VersionWork(EditWork):
             self.app.registry_changed()
 
         self.load(work, done, group="registry")
+
+    def cost_subject(self) -> CostSubject | None:
+        """What the calls of the version under the cursor came to."""
+        version, subject = self.query_one(Versions).current, self.subject
+        if version is None or subject is None:
+            return None
+        return CostSubject(
+            f"{subject.name} v{version.number}",
+            lambda ledger: ledger.traces.version_cost_lines(version.prompt_id, version.id),
+            f"prompt:{quoted(subject.name)}",
+        )
 
     def version_wanted(self, wanted: Versions.Wanted) -> None:
         """Do what was asked with a version."""

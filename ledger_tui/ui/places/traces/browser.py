@@ -11,14 +11,17 @@ from textual.getters import query_one
 from textual.timer import Timer
 from textual.widgets import Static
 
+from ledger_tui.domain.filter_fields import quoted
 from ledger_tui.domain.values import TracePage
 from ledger_tui.errors import FilterError
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.cost_subject import CostSubject
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.traces.code import list_code, trace_code
 from ledger_tui.ui.places.traces.empty import no_match, no_traces
 from ledger_tui.ui.places.traces.filter_bar import FilterBar
 from ledger_tui.ui.places.traces.reading import OpenTrace
+from ledger_tui.ui.widgets.span_tree import SpanTree
 from ledger_tui.ui.widgets.trace_list import TraceList
 
 PAGE = 100
@@ -166,6 +169,19 @@ class TraceBrowser(Place):
         for title, text in (("Failed traces", "status:failed"), ("Running traces", "status:running")):
             yield title, f"Filter the traces by {text}", partial(self.filter_by, text)
         yield "All traces", "Clear the filter", partial(self.filter_by, "")
+
+    def cost_subject(self) -> CostSubject | None:
+        """The call under the cursor of the tree, else the whole trace."""
+        if self.opened is None:
+            return None
+        tree, trace = self.query_one("#tree", SpanTree), self.opened.row
+        span = tree.span if tree.has_focus or self.query_one("#detail").has_focus_within else None
+        if span is not None and span.model is not None and (span.cost_nusd is not None or span.unpriced):
+            key = span.key
+            return CostSubject(span.name, lambda ledger: ledger.traces.receipt(key))
+        return CostSubject(
+            trace.name, lambda ledger: ledger.traces.cost_lines(trace.trace_id), f"trace:{quoted(trace.trace_id)}"
+        )
 
     def code_subject(self) -> CodeSubject | None:
         """The open trace, or the list as it is filtered."""
