@@ -18,6 +18,7 @@ from ledger_tui.sdk.prompting import Prompting
 from ledger_tui.sdk.queueing import Queueing
 from ledger_tui.sdk.recording import Recording
 from ledger_tui.sdk.reports import Reports
+from ledger_tui.sdk.rooms import Rooms
 from ledger_tui.sdk.running import Running
 from ledger_tui.sdk.spanning import Spanning
 from ledger_tui.store.database import Database
@@ -25,28 +26,9 @@ from ledger_tui.store.database import Database
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ledger_tui.sdk.rendering import Renderer
-    from ledger_tui.services.analytics import AnalyticsService
-    from ledger_tui.services.budgets import BudgetService
-    from ledger_tui.services.care import CareService
-    from ledger_tui.services.code_prompts import CodePromptService
     from ledger_tui.services.code_sources import CodeRegistry
-    from ledger_tui.services.costs import CostService
-    from ledger_tui.services.drafts import DraftService
-    from ledger_tui.services.drift import DriftService
-    from ledger_tui.services.forecast import ForecastService
-    from ledger_tui.services.linking import LinkingService
-    from ledger_tui.services.models import ModelService, StandIn
-    from ledger_tui.services.prices import PriceService
-    from ledger_tui.services.prompt_folder import PromptFolderService
-    from ledger_tui.services.queueing import QueueService
+    from ledger_tui.services.models import StandIn
     from ledger_tui.services.redaction import RedactionRule
-    from ledger_tui.services.registry import RegistryService
-    from ledger_tui.services.run_redaction import RunRedaction
-    from ledger_tui.services.runs import RunService
-    from ledger_tui.services.templates import TemplateService
-    from ledger_tui.services.traces import TraceService
-    from ledger_tui.services.usages import UsageService
     from ledger_tui.settings import Settings
 
 Mode = Literal["full", "tracking_only"]
@@ -56,7 +38,7 @@ _latest: weakref.ref[PromptLedger] | None = None
 _own: PromptLedger | None = None
 
 
-class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports, Spanning):
+class PromptLedger(Rooms, Recording, Prompting, Running, Queueing, CodePrompts, Reports, Spanning):
     """One workspace. Cheap to make: nothing is opened before it is needed.
 
     database_url: a file path, ``sqlite:///`` or ``postgresql://`` address; else ``LEDGER_DATABASE_URL``, else the
@@ -142,177 +124,12 @@ class PromptLedger(Recording, Prompting, Running, Queueing, CodePrompts, Reports
         """This installation's random name, kept in the data folder."""
         return _device(self.paths.data)
 
-    @cached_property
-    def registry(self) -> RegistryService:
-        """Prompts, versions, labels."""
-        from ledger_tui.services.registry import RegistryService
-
-        return RegistryService(self.database, author=self.author, device=self.device)
-
-    @cached_property
-    def templates(self) -> TemplateService:
-        """Checking and rendering templates in a limited helper process."""
-        from ledger_tui.services.includes import IncludeService
-        from ledger_tui.services.templates import TemplateService
-
-        return TemplateService(IncludeService(self.database))
-
-    @cached_property
-    def drafts(self) -> DraftService:
-        """Unsaved edits."""
-        from ledger_tui.services.drafts import DraftService
-
-        return DraftService(self.paths)
-
-    @cached_property
-    def models(self) -> ModelService:
-        """Providers, their models and keys."""
-        from ledger_tui.services.models import ModelService
-
-        return ModelService(self.database, self.settings, stand_in=lambda: self._stand_in)
-
     def answer_with(self, stand_in: StandIn | None) -> None:
         """Let ``stand_in(name)`` answer for every provider from now on; None: those of the settings again.
 
         For providers of a program's own, and for tests (``ledger_tui.testing``).
         """
         self._stand_in = stand_in
-
-    @cached_property
-    def runs(self) -> RunService:
-        """Calls to models."""
-        from ledger_tui.services.runs import RunService
-
-        return RunService(
-            self.database,
-            self.templates,
-            self.models,
-            settings=self.settings,
-            environment=self.environment,
-            device=self.device,
-            redaction=self._run_redaction(),
-        )
-
-    @cached_property
-    def queue(self) -> QueueService:
-        """Calls that are made later."""
-        from ledger_tui.services.queueing import QueueService
-
-        return QueueService(
-            self.database,
-            lambda: self.runs,
-            device=self.device,
-            concurrency=lambda: self.settings.queue_concurrency,
-        )
-
-    @cached_property
-    def traces(self) -> TraceService:
-        """What happened, step by step."""
-        from ledger_tui.services.traces import TraceService
-
-        return TraceService(self.database, before_read=self._settle)
-
-    @cached_property
-    def costs(self) -> CostService:
-        """What was spent."""
-        from ledger_tui.services.costs import CostService
-
-        return CostService(self.database, before_read=self._settle)
-
-    @cached_property
-    def prices(self) -> PriceService:
-        """What models cost: own prices, late pricing, and what-if."""
-        from ledger_tui.services.prices import PriceService
-
-        return PriceService(
-            self.database, lambda: self.models, author=self.author, device=self.device, before_read=self._settle
-        )
-
-    @cached_property
-    def usages(self) -> UsageService:
-        """Keeping what was rendered without a call."""
-        from ledger_tui.services.usages import UsageService
-
-        return UsageService(
-            self.database,
-            settings=self.settings,
-            environment=self.environment,
-            append=self._recorder.spooler.append,
-            redaction=self._run_redaction(),
-        )
-
-    @cached_property
-    def renderer(self) -> Renderer:
-        """Rendering for the calling program."""
-        from ledger_tui.sdk.rendering import Renderer
-
-        return Renderer(self)
-
-    def _run_redaction(self) -> RunRedaction | None:
-        if not self._redact:
-            return None
-        from ledger_tui.services.run_redaction import RunRedaction
-
-        return RunRedaction(self._door.redactor)
-
-    @cached_property
-    def code_prompts(self) -> CodePromptService:
-        """Prompts that live in code."""
-        from ledger_tui.services.code_prompts import CodePromptService
-
-        return CodePromptService(
-            self.database, author=self.author, device=self.device, code_registry=self._code_registry
-        )
-
-    @cached_property
-    def linking(self) -> LinkingService:
-        """What programs send that belongs to no prompt yet."""
-        from ledger_tui.services.linking import LinkingService
-
-        return LinkingService(self.database, lambda: self.registry, before_read=self._settle)
-
-    @cached_property
-    def drift(self) -> DriftService:
-        """Whether code and ledger agree."""
-        from ledger_tui.services.drift import DriftService
-
-        return DriftService(self.database, author=self.author, device=self.device)
-
-    @cached_property
-    def folders(self) -> PromptFolderService:
-        """Prompts as files."""
-        from ledger_tui.services.prompt_folder import PromptFolderService
-
-        return PromptFolderService(self.database, author=self.author, device=self.device)
-
-    @cached_property
-    def analytics(self) -> AnalyticsService:
-        """How often prompts ran."""
-        from ledger_tui.services.analytics import AnalyticsService
-
-        return AnalyticsService(self.database, before_read=self._settle)
-
-    @cached_property
-    def budgets(self) -> BudgetService:
-        """Limits on spending."""
-        from ledger_tui.services.budgets import BudgetService
-
-        return BudgetService(self.database, author=self.author, device=self.device, before_read=self._settle)
-
-    @cached_property
-    def forecasts(self) -> ForecastService:
-        """What runs will cost."""
-        from ledger_tui.services.forecast import ForecastService
-        from ledger_tui.services.price_book import PriceBook
-
-        return ForecastService(self.database, self.models, PriceBook(self.database), before_read=self._settle)
-
-    @cached_property
-    def care(self) -> CareService:
-        """Doctor and backup."""
-        from ledger_tui.services.care import CareService
-
-        return CareService(self.database, self.paths)
 
     def close(self) -> None:
         """Write what waits, end the helper processes and close connections; a second call does nothing.
