@@ -220,7 +220,9 @@ def _measured(row: CallStats, measures: tuple[Counts, Counts]) -> CallStats:
 
 def _scanned(lean: Lean, wanted: Wanted, by: Grouping | None) -> list[CallStats]:
     """Groups counted call by call; all together without a grouping."""
-    found = call_scan.groups(lean, wanted, by, by_trace=_is_found_by_trace(lean, wanted))
+    found = _found_by_trace(lean, wanted, by)
+    if found is None:
+        found = call_scan.groups(lean, wanted, by, by_trace=False)
     named = _namer(lean, by) if by else None
     rows = []
     for ids, group in found.items():
@@ -239,21 +241,16 @@ def _scanned(lean: Lean, wanted: Wanted, by: Grouping | None) -> list[CallStats]
     return rows
 
 
-def _is_found_by_trace(lean: Lean, wanted: Wanted) -> bool:
-    """Whether the traces of a user or session hold all its calls."""
-    selection = wanted.selection
-    if not (selection.user or selection.session):
-        return False
-    alone = wanted._replace(
-        prompt_id=None,
-        version_id=None,
-        selection=Selection(
-            selection.since,
-            selection.until,
-            user=selection.user or None,
-            session=None if selection.user else selection.session,
-        ),
-    )
+def _found_by_trace(lean: Lean, wanted: Wanted, by: Grouping | None) -> dict[Key, call_scan.Group] | None:
+    """The groups as the traces of a user or session have them; None where those do not hold all its calls."""
+    chosen = wanted.selection
+    if not (chosen.user or chosen.session) or by in PARTIES:
+        return None
+    found = call_scan.groups(lean, wanted, by, by_trace=True)
+    every, alone = found, wanted
+    if wanted.limits or (chosen.user is not None and chosen.session is not None):
+        party = {"user": chosen.user} if chosen.user else {"session": chosen.session}
+        alone = breakdowns.Wanted(Selection(chosen.since, chosen.until, **party), None, None)
+        every = call_scan.groups(lean, alone, None, by_trace=True)
     summed = breakdowns.parties(lean, alone, None).get((), (0,))
-    counted = call_scan.groups(lean, alone, None, by_trace=True).get(())
-    return summed[0] == (counted.sums[0] if counted else 0)
+    return found if summed[0] == sum(group.sums[0] for group in every.values()) else None

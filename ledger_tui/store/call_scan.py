@@ -64,7 +64,10 @@ def groups(lean: Lean, wanted: Wanted, by: Grouping | None, *, by_trace: bool) -
     where, parameters = _where(wanted, by)
     source = "spans s"
     if by_trace and wanted.party:
-        source = f"traces t JOIN spans s ON s.trace_key = t.id AND t.{_PARTIES[wanted.party]} = :party"
+        source = (
+            f"traces t JOIN spans s ON s.trace_key = t.id AND t.{_PARTIES[wanted.party]} = :party "
+            "AND t.started_us < :to_us AND t.ended_us >= :from_us"
+        )
     sql = f"SELECT {', '.join([_NUMBERS, *keys])} FROM {source} WHERE {where}"
     found: dict[Key, Group] = {}
     for row in lean.fetch(sql, parameters):
