@@ -349,7 +349,9 @@ def write_setting(paths: Paths, key: str, value: Any) -> None:
     source = _read(target, errors)
     if errors:
         raise errors[0]
-    _replace(target, _edited(source, str(target), place, list(value) if isinstance(value, tuple) else value))
+    from ledger_tui.settings_file import edited, replace
+
+    replace(target, edited(source, str(target), place, list(value) if isinstance(value, tuple) else value))
 
 
 def _place_of(key: str) -> tuple[str, ...]:
@@ -366,45 +368,3 @@ def _option_at(place: tuple[str, ...]) -> Option:
     if len(place) == 3 and (not re.match(_PROVIDER_NAME, place[1]) or place[1] == "offline"):
         raise SettingsError(f"a provider cannot be named {place[1]!r}"[:200])
     return options[place[-1]]
-
-
-def _edited(source: str, file: str, place: tuple[str, ...], value: Any) -> str:
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    try:
-        document = tomlkit.parse(source)
-        table: Any = document
-        for name in place[:-1]:
-            if name not in table:
-                table.add(name, tomlkit.table(is_super_table=name == "providers"))
-            table = table[name]
-        if value is not None:
-            table[place[-1]] = value
-        elif place[-1] in table:
-            table.remove(place[-1])
-        return tomlkit.dumps(document)
-    except (TOMLKitError, AttributeError, TypeError) as error:
-        line = getattr(error, "line", 0)
-        raise SettingsError(
-            str(error), file=file, line=line, remedy="Mend the file first; it was left as it is."
-        ) from error
-
-
-def _replace(target: Path, text: str) -> None:
-    import tempfile
-
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".settings-", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise SettingsError(str(error), file=str(target), remedy="Nothing was changed; check the folder.") from error
