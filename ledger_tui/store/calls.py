@@ -1,7 +1,7 @@
 """Finished calls to models as plain rows, a page at a time: what is priced again beside what was charged.
 
-The grammar of traces is meant for calls here: a model, a provider, a prompt, a kind, a status or an environment is that of
-the call itself; the rest (cost, words, sessions, a time) is said of its trace.
+The grammar of traces is meant for calls here: a model, a provider, a prompt, a kind, a status, an environment or a time is
+that of the call itself; the rest (cost, words, sessions) is said of its trace.
 """
 
 from __future__ import annotations
@@ -40,9 +40,16 @@ def pages(lean: Lean, wanted: TraceFilter, days_us: tuple[int, int] | None) -> I
 
     days_us: from this moment on and before that one, of the calls' own starts (microseconds).
     """
-    of_call, parameters = _call_conditions(wanted, days_us)
+    if days_us is not None:
+        since, until = max(days_us[0], wanted.since_us or 0), min(days_us[1], wanted.until_us or days_us[1])
+        wanted = replace(wanted, since_us=since, until_us=until)
+    of_call, parameters = _call_conditions(wanted)
     nothing: dict[str, Any] = {name: Terms() for name in _CALL_TERMS}
-    of_trace, more = conditions(lean, replace(wanted, **nothing))
+    of_trace, more = conditions(lean, replace(wanted, **nothing, since_us=None, until_us=None))
+    # A trace begins no later than its calls, and ends no earlier than they begin.
+    around = ["t.started_us < :until_us"] * (wanted.until_us is not None)
+    around += ["t.ended_us >= :since_us"] * (wanted.since_us is not None)
+    of_trace = " AND ".join([*([of_trace] if of_trace else []), *around])
     where = " AND ".join([_IS_CALL, *of_call])
     if of_trace:
         yield from _by_trace(lean, of_trace, where, {**parameters, **more})
@@ -73,7 +80,7 @@ def _by_trace(lean: Lean, of_trace: str, where: str, parameters: dict[str, Any])
         below = (int(found[-1][1]), int(found[-1][0]))
 
 
-def _call_conditions(wanted: TraceFilter, days_us: tuple[int, int] | None) -> tuple[list[str], dict[str, Any]]:
+def _call_conditions(wanted: TraceFilter) -> tuple[list[str], dict[str, Any]]:
     parts: list[str] = []
     parameters: dict[str, Any] = {}
 
@@ -87,7 +94,8 @@ def _call_conditions(wanted: TraceFilter, days_us: tuple[int, int] | None) -> tu
         if terms.include:
             parts.append("(" + " OR ".join(matches(column, value) for value in terms.include) + ")")
         parts += [f"({column} IS NULL OR NOT ({matches(column, value)}))" for value in terms.exclude]
-    if days_us is not None:
-        parts.append("s.started_us >= :from_us AND s.started_us < :until_us")
-        parameters |= {"from_us": days_us[0], "until_us": days_us[1]}
+    for sign, name, moment in ((">=", "since_us", wanted.since_us), ("<", "until_us", wanted.until_us)):
+        if moment is not None:
+            parts.append(f"s.started_us {sign} :{name}")
+            parameters[name] = moment
     return parts, parameters

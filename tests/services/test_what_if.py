@@ -130,6 +130,7 @@ def test_the_selection_is_of_calls(ledger: PromptLedger) -> None:
     day = clock.from_us(START + 2 * DAY).date().isoformat()
     inside = [span for span in spans if START + 2 * DAY <= span.started_us < START + 3 * DAY]
     assert count("", days=(day, day)) == len(inside)
+    assert count(f"since:{day} until:{clock.from_us(START + 3 * DAY).date()}") == len(inside)
     assert count("since:2020-01-01") == len(spans) and count("until:2020-01-01") == 0
     with pytest.raises(FilterError):
         count("colour:red")

@@ -110,7 +110,7 @@ are counted under *unpriced* and are in no sum. `enter` opens the traces.
     SumDialog .total { height: auto; margin: 1 0 0 0; }
     """
     BINDINGS = [_COPY, _CLOSE]
-    TITLES = ("model", "rates", ">calls", ">tokens in/out", ">cost", ">unpriced")
+    TITLES = ("model", "rates", ">calls", ">in/out", ">cost", ">unpriced")
 
     def __init__(self, title: str, lines: Sequence[CostLine], filter_text: str) -> None:
         super().__init__(f"Cost · {one_line(title, 60)}", "enter traces · y copy · esc close")
@@ -125,14 +125,22 @@ are counted under *unpriced* and are in no sum. `enter` opens the traces.
     def on_mount(self) -> None:
         """Fill the table."""
         table = self.query_one(RowTable)
-        table.fill(self.TITLES, [(str(number), self._cells(line)) for number, line in enumerate(self._lines)])
+        table.fill(self._titles(), [(str(number), self._cells(line)) for number, line in enumerate(self._lines)])
         table.focus()
+
+    def _titles(self) -> tuple[str, ...]:
+        """Without rates where the lines are sums over all of them."""
+        return tuple(title for title in self.TITLES if title != "rates" or not self._any_rates)
+
+    @property
+    def _any_rates(self) -> bool:
+        return all(line.any_rates for line in self._lines)
 
     def _cells(self, line: CostLine) -> list[Cell]:
         name = f"{line.provider}/{line.model}" if line.provider else line.model
         return [
             one_line(name, 34),
-            rates(line),
+            *([] if self._any_rates else [rates(line)]),
             f"{line.calls:,}",
             f"{measure.count(line.input_tokens)}/{measure.count(line.output_tokens)}",
             _exact(line.known_nusd),
@@ -160,7 +168,7 @@ are counted under *unpriced* and are in no sum. `enter` opens the traces.
     def action_copy(self) -> None:
         """Copy the table as tab-separated text."""
         rows = [[cell if isinstance(cell, str) else cell[0] for cell in self._cells(line)] for line in self._lines]
-        head = "\t".join(title.removeprefix(">") for title in self.TITLES)
+        head = "\t".join(title.removeprefix(">") for title in self._titles())
         copy(self.app, "\n".join([head, *("\t".join(row) for row in rows), self._total()]) + "\n", "the table")
 
 

@@ -25,7 +25,7 @@ FIELDS = (
     ("cache_read", "Read from cache", "as input"),
     ("cache_write", "Written to cache", "as input"),
     ("reasoning", "Reasoning", "as output"),
-    ("from", "From (UTC)", "now, or 2026-11-01, or 2026-11-01T09:30Z"),
+    ("from", "From (UTC)", "now, or 2026-11-01T09:30Z"),
     ("until", "Until (UTC)", "open"),
     ("reason", "Reason", "why, for the history"),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.services.prices import Priceable, UnpricedRow
 
-TITLES = ("model", "from", "until", ">input", ">output", ">public in/out", "by", "")
+TITLES = ("model", ">input", ">output", "from", "until", ">public in/out", "by", "")
+NARROW_TITLES = ("model", ">input", ">output", "from", "until", "")
 UNPRICED = ("model", ">calls", ">no tokens", "first", "last", "")
 BUTTONS = (
     ("new", "New price", "Enter a price (n)"),
@@ -134,6 +135,12 @@ and cannot be undone. `⚠ overlaps` marks prices that hold at the same time: th
         ledger = self.ledger
         self.load(lambda: read_book(ledger), self._show, group="prices")
 
+    @on(events.Resize)
+    def _resized(self) -> None:
+        """A narrow terminal shows fewer columns."""
+        if self._book is not None:
+            self._show(self._book)
+
     def action_back(self) -> None:
         """Back to the costs."""
         self.dismiss(None)
@@ -141,13 +148,15 @@ and cannot be undone. `⚠ overlaps` marks prices that hold at the same time: th
     def _show(self, book: Book) -> None:
         self._book = book
         self.query_one("#no-prices").display = not book.rows
-        self.query_one("#price-table", RowTable).fill(TITLES, [(row.rid, _cells(row, card)) for row, card in book.rows])
+        narrow = self.has_class("-narrow")
+        rows = [(row.rid, _cells(row, card, narrow)) for row, card in book.rows]
+        self.query_one("#price-table", RowTable).fill(NARROW_TITLES if narrow else TITLES, rows)
         self.query_one("#own-prices").border_subtitle = f"{len(book.rows)} price{'' if len(book.rows) == 1 else 's'}"
         calls = sum(row.calls for row in book.unpriced)
         pane = self.query_one("#without-price")
         pane.border_subtitle = f"⚠ {calls:,} calls" if calls else "every call has a price"
-        rows = [(f"{row.provider}/{row.model}", _unpriced_cells(row)) for row in book.unpriced]
-        self.query_one("#unpriced-table", RowTable).fill(UNPRICED, rows)
+        missing = [(f"{row.provider}/{row.model}", _unpriced_cells(row)) for row in book.unpriced]
+        self.query_one("#unpriced-table", RowTable).fill(UNPRICED, missing)
 
     # What a person does
 
@@ -263,17 +272,24 @@ and cannot be undone. `⚠ overlaps` marks prices that hold at the same time: th
         return None if row is None else row.rid
 
 
-def _cells(row: PriceEntryRow, card: RateCard | None) -> list[Cell]:
-    from ledger_tui.domain.price_entries import iso
-
+def _cells(row: PriceEntryRow, card: RateCard | None, narrow: bool) -> list[Cell]:
     spec = row.spec
     public = f"{card.rates[0].normalize():f}/{card.rates[3].normalize():f}" if card is not None else "—"
     mark: Cell = ("⚠ overlaps", "$warning") if row.overlapped else "tiers" if spec.tiers else ""
-    until = "open" if spec.until_us is None else iso(spec.until_us)
-    return [
-        one_line(spec.name, 40), iso(spec.from_us), until, f"{spec.prices['input']:f}", f"{spec.prices['output']:f}",
-        public, one_line(row.actor, 16), mark,
+    until = "open" if spec.until_us is None else _moment(spec.until_us, narrow)
+    cells: list[Cell] = [
+        one_line(spec.name, 28 if narrow else 40), f"{spec.prices['input']:f}", f"{spec.prices['output']:f}",
+        _moment(spec.from_us, narrow), until,
     ]  # fmt: skip
+    return [*cells, mark] if narrow else [*cells, public, one_line(row.actor, 16), mark]
+
+
+def _moment(moment_us: int, narrow: bool) -> str:
+    """A day, with the minute where the moment is not its beginning and there is room."""
+    from ledger_tui.domain import clock
+
+    found = clock.from_us(moment_us)
+    return f"{found:%Y-%m-%d}" if narrow or moment_us % 86_400_000_000 == 0 else f"{found:%Y-%m-%d %H:%M}"
 
 
 def _unpriced_cells(row: UnpricedRow) -> list[Cell]:
