@@ -17,6 +17,7 @@ from ledger_tui.services.executing import (
     VersionInfo,
 )
 from ledger_tui.services.queue_results import SubmitResult
+from ledger_tui.services.usage_stats import PromptPerformance, UsageStats
 
 __all__ = [
     "Analytics",
@@ -31,6 +32,7 @@ __all__ = [
     "ModeSums",
     "PromptHistory",
     "PromptInfo",
+    "PromptPerformance",
     "PromptSumsInfo",
     "RegisterResult",
     "RegisteredPrompt",
@@ -42,6 +44,7 @@ __all__ = [
     "SpanInfo",
     "SubmitResult",
     "TraceInfo",
+    "UsageStats",
     "VersionHistory",
     "VersionInfo",
 ]

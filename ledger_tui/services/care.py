@@ -7,7 +7,7 @@ from pathlib import Path
 from ledger_tui.errors import InputError, StoreError
 from ledger_tui.paths import Paths
 from ledger_tui.store import backup as copies
-from ledger_tui.store import files
+from ledger_tui.store import files, recount
 from ledger_tui.store.checks import Check, all_checks
 from ledger_tui.store.database import Database
 from ledger_tui.store.failures import translated
@@ -25,6 +25,23 @@ class CareService:
     def doctor(self) -> list[Check]:
         """Every check; works on a missing, damaged, foreign or newer file too, and changes nothing."""
         return all_checks(self._database)
+
+    def recount(self) -> Check:
+        """Whether the sums of days are those of the facts; reads every span, some seconds for each million.
+
+        Raises StoreError where there is no ledger of this release.
+        """
+        with self._database.lean() as lean:
+            found = {table: count for table, count in recount.differences(lean).items() if count}
+        if not found:
+            return Check("days", "ok", "every sum is what counting the facts gives")
+        detail = ", ".join(f"{count} rows of {table} differ" for table, count in found.items())
+        return Check("days", "bad", detail, "Run: ledger-tui doctor --rebuild")
+
+    def rebuild_sums(self) -> None:
+        """Make the sums of days anew from the facts, all or nothing; other programs wait to write meanwhile."""
+        with self._database.lean_write() as lean:
+            recount.rebuild(lean)
 
     def backup(self, target: Path | None = None) -> Path:
         """A verified copy of the SQLite file (mode 0600); never over an existing file.

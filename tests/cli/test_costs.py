@@ -168,3 +168,18 @@ def test_what_is_recorded_is_counted_at_once(call: Call, tmp_path: Path) -> None
     )
     subprocess.run([sys.executable, "-c", code, target], check=True)
     assert call("--database-url", target, "costs", "--json").json["totals"]["calls"] == 1
+
+
+def test_wrong_sums_are_found_and_made_anew(call: Call, tmp_path: Path) -> None:
+    """``doctor --recount`` ends with 3 when a sum is not that of the facts, ``--rebuild`` puts it right."""
+    target = str(tmp_path / "l.db")
+    with PromptLedger(target) as ledger:
+        ledger.create_prompt("p", "x")
+        ledger.execute("p", model="offline", params={"offline_delay_s": 0})
+        assert call("--database-url", target, "doctor", "--recount", "--json").json["ok"]
+        with ledger.database.lean_write() as lean:
+            lean.execute("UPDATE daily_costs SET calls = 7")
+    answer = call("--database-url", target, "doctor", "--recount")
+    assert answer.code == 3 and "daily_costs" in answer.text and "--rebuild" in answer.text
+    assert call("--database-url", target, "doctor", "--rebuild").code == 0
+    assert call("--database-url", target, "costs", "--json").json["totals"]["calls"] == 1

@@ -22,6 +22,7 @@ from ledger_tui.sdk.results import (
     SpanInfo,
     SubmitResult,
     TraceInfo,
+    UsageStats,
 )
 
 
@@ -126,6 +127,9 @@ def reading(ledger: PromptLedger) -> None:
     assert_type(analytics, Analytics)
     assert_type(analytics["summary"]["total_executions"], int)
     assert_type(analytics["by_mode"]["full"]["avg_latency_ms"], float | None)
+    assert_type(ledger.get_usage_stats("a", date_range=7), UsageStats)
+    assert_type(ledger.get_usage_stats(date_range=("2026-01-01", None))["total_cost"], Decimal)
+    assert_type(ledger.get_prompt_performance("a")["usage_by_version"], dict[int, int])
 
 
 def code_prompts(ledger: PromptLedger) -> None:
