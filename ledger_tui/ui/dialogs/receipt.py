@@ -181,7 +181,7 @@ def rates(line: CostLine) -> str:
     card = line.card
     source = "own" if card.source == "own" else " ".join(part for part in (card.source, card.version) if part)
     amounts = f"${card.rates[0].normalize():f}/${card.rates[3].normalize():f}"
-    return f"{amounts} {source}" + (f" from {card.price_from}" if card.price_from else "")
+    return f"{amounts} {source}" + (f" from {card.price_from[:10]}" if card.price_from else "")
 
 
 def _exact(nusd: int | None) -> str:

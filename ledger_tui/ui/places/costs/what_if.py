@@ -139,9 +139,10 @@ as $0. Another model may count the same text differently; the token counts here 
 
     def _show(self, answer: WhatIf) -> None:
         self._stop, self._answer = None, answer
-        rows = [(str(number), _cells(row)) for number, row in enumerate(answer.by_model)]
+        shown = len(TITLES) - self.has_class("-narrow")
+        rows = [(str(number), _cells(row)[:shown]) for number, row in enumerate(answer.by_model)]
         table = self.query_one("#what-table", RowTable)
-        table.fill(TITLES, [*rows, ("total", _cells(answer.total, "total"))] if rows else [])
+        table.fill(TITLES[:shown], [*rows, ("total", _cells(answer.total, "total")[:shown])] if rows else [])
         self.query_one("#what-said", Static).update(content(words(answer)))
 
     @on(RowTable.RowSelected)
