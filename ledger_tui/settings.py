@@ -106,6 +106,14 @@ class Settings:
     render_in_process: bool = _option(
         "yes or no", True, "Programs render their own prompts in their own process; false: in a limited helper process."
     )
+    budgets_stop_wrapped_calls: bool = _option(
+        "yes or no", True, "A spent budget stops calls of wrapped clients too, before they are sent; false: only told."
+    )
+    alert_command: tuple[str, ...] = _option(
+        "list of texts",
+        (),
+        "Command to run once for each alert, program and arguments; no shell, the facts are in LEDGER_ALERT_* variables.",
+    )
     providers: Mapping[str, ProviderSettings] = MappingProxyType({})
     """The ``[providers.<name>]`` tables by name."""
     from_environment: frozenset[str] = frozenset()

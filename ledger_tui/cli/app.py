@@ -10,8 +10,8 @@ import click
 
 from ledger_tui import __version__
 from ledger_tui.cli import output
-from ledger_tui.cli.front import DONE, FAILED, INTERRUPTED, WRONG_USAGE, Front
-from ledger_tui.errors import FilterError, LedgerError, NameRefused
+from ledger_tui.cli.front import DONE, FAILED, INTERRUPTED, NOT_HELD, WRONG_USAGE, Front
+from ledger_tui.errors import BudgetExceeded, FilterError, LedgerError, NameRefused
 
 COMMANDS: Mapping[str, str] = {
     "demo": "ledger_tui.cli.demo:demo",
@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, str] = {
     "traces": "ledger_tui.cli.traces:traces",
     "costs": "ledger_tui.cli.costs:costs",
     "stats": "ledger_tui.cli.costs:stats",
+    "budgets": "ledger_tui.cli.budgets:budgets",
+    "alerts": "ledger_tui.cli.budgets:alerts",
     "drift": "ledger_tui.cli.drift:drift",
     "export": "ledger_tui.cli.folder:export_prompts",
     "import": "ledger_tui.cli.folder:import_prompts",
@@ -99,6 +101,8 @@ def run(arguments: Sequence[str], front: Front) -> int:
         return FAILED
     except LedgerError as error:
         output.complain(error)
+        if isinstance(error, BudgetExceeded):
+            return NOT_HELD
         return WRONG_USAGE if isinstance(error, FilterError | NameRefused) else FAILED
     except output.ReaderGone:
         output.close_quietly()

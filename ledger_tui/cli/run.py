@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +15,7 @@ from ledger_tui.cli.front import DONE, FAILED, INTERRUPTED, Front, json_option, 
 from ledger_tui.cli.given import params_of, variables_of
 from ledger_tui.domain import money
 from ledger_tui.domain.calls import ModelName
-from ledger_tui.errors import LedgerError
+from ledger_tui.errors import BudgetExceeded, LedgerError
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
@@ -61,14 +63,40 @@ def run(front: Front, /, name: str, stream: bool, queue: bool, as_json: bool, **
         if earlier is not None:
             return _earlier(ledger, earlier, queue, as_json)
         request, number = _request(ledger, name, options)
-        if queue:
-            return _queued(ledger.queue.submit(request, for_anybody=True), as_json)
-        watch = _Watch(stream)
+        with _telling(ledger) as tell:
+            if queue:
+                return _queued(ledger.queue.submit(request, for_anybody=True), as_json)
+            watch = _Watch(stream)
+            try:
+                result = asyncio.run(closing(ledger, ledger.runs.run(request, watch)))
+            except KeyboardInterrupt:
+                return _interrupted(watch.result)
+            code = _report(result, number, name, stream, as_json)
+            tell()
+    return code
+
+
+@contextmanager
+def _telling(ledger: PromptLedger) -> Iterator[Callable[[], None]]:
+    """Gives what tells the alerts that came up; a call that a budget stops is told, and goes on being an error."""
+    from ledger_tui.cli.budgets import tell_alerts
+
+    def tell() -> None:
         try:
-            result = asyncio.run(closing(ledger, ledger.runs.run(request, watch)))
-        except KeyboardInterrupt:
-            return _interrupted(watch.result)
-    return _report(result, number, name, stream, as_json)
+            found = ledger.alerts.look()
+        except LedgerError as error:
+            output.complain(error)
+            return
+        tell_alerts(found.new)
+        for problem in found.problems:
+            output.complain(problem)
+
+    try:
+        yield tell
+    except BudgetExceeded as error:
+        ledger.alerts.refused(error)
+        tell()
+        raise
 
 
 def _queued(ticket: Ticket, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
 
 from ledger_tui.domain import clock, money, names
+from ledger_tui.domain.filter_fields import quoted
 from ledger_tui.errors import InputError
 
 PERIODS = ("day", "month")
@@ -32,6 +33,13 @@ class BudgetSpec:
         """What it is about, in words: ``support/* in prod``, ``everything``."""
         words = [self.prompt or "", f"in {self.environment}" if self.environment else ""]
         return " ".join(word for word in words if word) or "everything"
+
+    @property
+    def words(self) -> str:
+        """The budget in words: ``support/* may cost $5.00 a day, warning at 80 %``."""
+        return (
+            f"{self.subject} may cost {money.show(self.limit_nusd)} a {self.period}, warning at {self.warn_percent} %"
+        )
 
     def covers(self, prompt: str | None, environment: str) -> bool:
         """Whether a call of this prompt (None: of no saved one) and environment counts."""
@@ -102,12 +110,44 @@ class Standing:
         return max(0, self.budget.spec.limit_nusd - self.spent_nusd - self.reserved_nusd)
 
     @property
+    def percent(self) -> int:
+        """``share`` in whole percent, rounded down, so that 100 is the limit; never more than 9,999."""
+        limit_nusd = self.budget.spec.limit_nusd
+        taken = self.spent_nusd + self.reserved_nusd
+        return min(9_999, taken * 100 // limit_nusd if limit_nusd else 100)
+
+    @property
     def state(self) -> State:
         """over: spent up; warn: past the share at which one is told."""
-        spec, taken = self.budget.spec, self.spent_nusd + self.reserved_nusd
+        return self._state_at(self.spent_nusd + self.reserved_nusd)
+
+    @property
+    def spent_state(self) -> State:
+        """The state by what is spent alone, which no call that ends can take back."""
+        return self._state_at(self.spent_nusd)
+
+    def _state_at(self, taken: int) -> State:
+        spec = self.budget.spec
         if taken >= spec.limit_nusd:
             return "over"
         return "warn" if taken * 100 >= spec.limit_nusd * spec.warn_percent else "ok"
+
+    @property
+    def filter_text(self) -> str:
+        """The filter that finds the traces of the calls that count."""
+        spec, period = self.budget.spec, self.period
+        days = period.first_day if period.first_day == period.last_day else f"{period.first_day}..{period.last_day}"
+        terms = [f"day:{days}"]
+        terms += [f"prompt:{quoted(spec.prompt)}"] if spec.prompt else []
+        terms += [f"env:{quoted(spec.environment)}"] if spec.environment else []
+        return " ".join(terms)
+
+    @property
+    def words(self) -> str:
+        """Where it stands in words: ``support/*: $4.20 of $5.00 (84 %) on 2026-11-22``."""
+        spec = self.budget.spec
+        amounts = f"{money.show(self.spent_nusd, self.unpriced)} of {money.show(spec.limit_nusd)} ({self.percent} %)"
+        return f"{spec.subject}: {amounts} {'on' if spec.period == 'day' else 'in'} {self.period.key}"
 
 
 def checked(
@@ -155,3 +195,8 @@ def period_of(period: str, now_us: int) -> Period:
 
 def _next_month(first: date) -> date:
     return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def fact_words(value: Mapping[str, Any] | None) -> str:
+    """What a fact about a budget said, in words."""
+    return "removed" if value is None else from_value(value).words

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.host import Host
     from ledger_tui.sdk.recorder import Recorder
     from ledger_tui.sdk.rendering import Renderer
+    from ledger_tui.services.alerts import AlertService
     from ledger_tui.services.analytics import AnalyticsService
     from ledger_tui.services.budgets import BudgetService
     from ledger_tui.services.care import CareService
@@ -210,6 +211,15 @@ class Rooms:
         from ledger_tui.services.budgets import BudgetService
 
         return BudgetService(self.database, author=self.author, device=self.device, before_read=self._settle)
+
+    @cached_property
+    def alerts(self) -> AlertService:
+        """What is worth telling, once."""
+        from ledger_tui.services.alerts import AlertService
+
+        return AlertService(
+            self.database, self.budgets, lambda: self.analytics, command=lambda: self.settings.alert_command
+        )
 
     @cached_property
     def forecasts(self) -> ForecastService:

@@ -41,7 +41,7 @@ def parsed(option: Option, text: str) -> Any:
         except ValueError:
             raise SettingsError(f"{text!r} is not a {option.kind}", title="That cannot be set") from None
     if option.kind == "list of texts":
-        return checked(option, [part.strip() for part in text.split(",") if part.strip()])
+        return checked(option, [part.strip() for part in text.split(",") if part.strip(" —")])
     return checked(option, text)
 
 
@@ -100,7 +100,7 @@ class General(Section):
         def problem(text: str) -> None:
             parsed(option, text)
 
-        text = "" if value in ("", None) else shown(value)
+        text = "" if value in ("", None, ()) else shown(value)
         self.app.push_screen(
             Ask(option.key, option.doc, text, check=problem, ok="Save", placeholder=shown(option.default)),
             lambda answer: self._save(option, None if answer is None else parsed(option, answer)),
