@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock
-from ledger_tui.domain.rate_card import MAX_CALL_NUSD
 from ledger_tui.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -46,12 +45,15 @@ class SpanPrices:
         self._new: list[RateCard] = []
         self._interned: dict[int, int] = {}
         self._newest = 0
+        self._limit_nusd = 0
 
     def begin(self) -> None:
         """Look at the prices once for the records that follow; raises StoreError."""
         if self._book is None:
+            from ledger_tui.domain.rate_card import MAX_CALL_NUSD
             from ledger_tui.services.price_book import PriceBook
 
+            self._limit_nusd = MAX_CALL_NUSD
             self._book = PriceBook(self._database)
         found = self._book.look()
         if found is not self._list or len(self._cards) > MAX_CARDS:
@@ -75,7 +77,7 @@ class SpanPrices:
         if card is None or read + written > given or thought > made:
             return named, name, None, None
         nusd = card.meter.nusd(given, read, written, made, thought)
-        if nusd > MAX_CALL_NUSD:
+        if nusd > self._limit_nusd:
             return named, name, None, None
         known = self._cards.get(id(card))
         if known is None:

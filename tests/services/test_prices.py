@@ -355,3 +355,19 @@ def test_facts_say_who_and_what(ledger: PromptLedger) -> None:
     assert first[:3] == (rid, "price", rid) and json.loads(first[3])["prices"] == {"input": "2.50", "output": "10"}
     assert json.loads(first[4]) == [] and json.loads(second[4]) == [rid] and first[7] == "contract"
     assert first[5] == ledger.author() and first[6] == ledger.device() and first[8] is None
+
+
+def test_equal_rates_are_kept_once(ledger: PromptLedger, paths: Paths) -> None:
+    """However many batches and programs record calls of a model and day after day, its rates are one card."""
+    ledger.prices.add("acme", "m", DEAR, from_us=0)
+    for number in range(3):
+        call(ledger, trace=f"a{number}")
+        call(ledger, "gpt-4o", "openai", clock.now_us() - number * DAY)
+        ledger.flush()
+    with PromptLedger(paths=paths) as other:
+        call(other, trace="b")
+        other.flush()
+    with ledger.database.lean() as lean:
+        assert lean.one("SELECT COUNT(*) FROM rate_cards") == (2,)
+    assert all(card for _, _, card in charges(ledger).values())
+    check_receipts(ledger)

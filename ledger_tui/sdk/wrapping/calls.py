@@ -10,6 +10,7 @@ from ledger_tui.sdk.wrapping.requests import SeenCall, seen_call
 from ledger_tui.sdk.wrapping.streams import watch_stream
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.rate_card import Priced
     from ledger_tui.sdk.tracing import Span, Tracer
 
 
@@ -112,12 +113,13 @@ class WatchedCall:
             "served_model": finished.served_model,
             "response_id": finished.metadata.get("response_id"),
             "first_token_ms": self._first_ms,
+            "receipt": None if (priced := self._price()) is None else priced.receipt,
         }
         span.set(**{name: value for name, value in told.items() if value is not None})
         span.facts.update(
             model=span.facts["model"] or finished.served_model,
             tokens=answer.tokens,
-            cost_nusd=self._price(),
+            cost_nusd=None if priced is None else priced.nusd,
             first_token_us=None if self._first_ms is None else round(self._first_ms * 1000),
         )
         span.end(duration_us)
@@ -132,8 +134,8 @@ class WatchedCall:
         known = error if isinstance(error, ProviderError) else to_provider_error(error, self._provider)
         self._span.fail(f"{known.title}: {known.cause}" if known.cause else known.title, known.error_type)
 
-    def _price(self) -> int | None:
-        """Nano-dollars by the price book for an address of its own; other prices are found when the span is stored."""
+    def _price(self) -> Priced | None:
+        """The price by the public book for an address of its own; other prices are found when the span is stored."""
         finished = self._answer.finished
         if self._own_address is None or finished.usage.total is None:
             return None
@@ -142,7 +144,7 @@ class WatchedCall:
         names = dict.fromkeys(name for name in (finished.served_model, self._seen.model) if name)
         at_us, address = self._span.started_us, self._own_address
         prices = (price_call(self._provider, name, finished.usage, at_us, base_url=address) for name in names)
-        return next((price.nusd for price in prices if price is not None), None)
+        return next((price for price in prices if price is not None), None)
 
 
 @lru_cache(maxsize=256)
