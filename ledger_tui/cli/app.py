@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "budgets": "ledger_tui.cli.budgets:budgets",
     "alerts": "ledger_tui.cli.budgets:alerts",
     "drift": "ledger_tui.cli.drift:drift",
-    "export": "ledger_tui.cli.folder:export_prompts",
+    "export": "ledger_tui.cli.export:export",
     "import": "ledger_tui.cli.folder:import_prompts",
     "prices": "ledger_tui.cli.prices:prices",
     "what-if": "ledger_tui.cli.prices:what_if",

@@ -13,7 +13,7 @@ _folder = click.argument("folder", type=click.Path(path_type=Path))
 
 
 @click.command("export")
-@_folder
+@click.argument("folder", type=click.Path(path_type=Path), default="prompts")
 @click.option("--prompt", "pattern", metavar="GLOB", default="*", help="Only prompts whose names fit, e.g. 'mail/*'.")
 @json_option
 @pass_front

@@ -46,6 +46,19 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
+def raw(data: bytes) -> None:
+    """Write a part of a document as it is; on a terminal printable. Raises ReaderGone."""
+    if is_terminal(sys.stdout):
+        piece(data.decode("utf-8", "replace"))
+        return
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
 def text(value: str) -> None:
     """Write a whole text: exact into a pipe; on a terminal printable and with a line end."""
     piece(value + "\n" if is_terminal(sys.stdout) and not value.endswith("\n") else value)

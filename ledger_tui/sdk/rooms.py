@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
     from ledger_tui.services.drift import DriftService
+    from ledger_tui.services.export import ExportService
     from ledger_tui.services.forecast import ForecastService
     from ledger_tui.services.linking import LinkingService
     from ledger_tui.services.models import ModelService, StandIn
@@ -228,6 +229,13 @@ class Rooms:
         from ledger_tui.services.price_book import PriceBook
 
         return ForecastService(self.database, self.models, PriceBook(self.database), before_read=self._settle)
+
+    @cached_property
+    def exports(self) -> ExportService:
+        """Rows of the ledger as files."""
+        from ledger_tui.services.export import ExportService
+
+        return ExportService(self.database, before_read=self._settle)
 
     @cached_property
     def retention(self) -> RetentionService:

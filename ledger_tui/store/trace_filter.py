@@ -38,7 +38,7 @@ _NUMBERS = {
 }
 
 
-class _Conditions:
+class Conditions:
     """Collects conditions and the parameters they name."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Conditions:
 
 def conditions(lean: Lean, wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
     """SQL over ``traces t`` and its parameters; an empty text for a filter that does not limit."""
-    found = _Conditions()
+    found = Conditions()
     of_call = _CALL_COLUMNS if wanted.asks_one_call else {}
     for attribute, column in _TRACE_COLUMNS.items():
         if attribute not in of_call:
@@ -87,21 +87,21 @@ def conditions(lean: Lean, wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
     return " AND ".join(found.parts), found.parameters
 
 
-def _trace_terms(found: _Conditions, column: str, terms: Terms) -> None:
+def _trace_terms(found: Conditions, column: str, terms: Terms) -> None:
     if terms.include:
         found.parts.append(found.any_of(column, terms.include))
     if terms.exclude:
         found.parts.append(f"({column} IS NULL OR NOT {found.any_of(column, terms.exclude)})")
 
 
-def _span_terms(found: _Conditions, join: str, column: str, terms: Terms) -> None:
+def _span_terms(found: Conditions, join: str, column: str, terms: Terms) -> None:
     for sign, values in (("", terms.include), ("NOT ", terms.exclude)):
         if values:
             inside = f"SELECT 1 FROM spans s {join}WHERE s.trace_key = t.id AND {found.any_of(column, values)}"
             found.parts.append(f"{sign}EXISTS ({inside})")
 
 
-def _one_call(found: _Conditions, wanted: TraceFilter) -> None:
+def _one_call(found: Conditions, wanted: TraceFilter) -> None:
     """One finished call of the trace meets all terms about calls."""
     parts = ["s.trace_key = t.id", "s.model IS NOT NULL", "s.status IN ('succeeded', 'failed', 'canceled')"]
     for attribute, column in _CALL_COLUMNS.items():
@@ -112,7 +112,7 @@ def _one_call(found: _Conditions, wanted: TraceFilter) -> None:
             parts.append(f"({column} IS NULL OR NOT {found.any_of(column, terms.exclude)})")
     for sign, values in (("", wanted.days.include), ("NOT ", wanted.days.exclude)):
         if values:
-            spans = [_moments(days) for days in values]
+            spans = [moments_of(days) for days in values]
             inside = [f"s.started_us >= {found.name(a)} AND s.started_us < {found.name(b)}" for a, b in spans]
             parts.append(f"{sign}({' OR '.join(inside)})")
             if not sign:
@@ -128,20 +128,20 @@ def _one_call(found: _Conditions, wanted: TraceFilter) -> None:
     found.parts.append(f"EXISTS (SELECT 1 FROM spans s {joins}WHERE {' AND '.join(parts)})")
 
 
-def _moments(days: str) -> tuple[int, int]:
+def moments_of(days: str) -> tuple[int, int]:
     """From and below of days in microseconds."""
     first, _, last = days.partition("..")
     start, end = (clock.to_us(datetime.fromisoformat(day).replace(tzinfo=UTC)) for day in (first, last or first))
     return start, end + _DAY_US
 
 
-def _comparison(found: _Conditions, comparison: Comparison) -> str:
+def _comparison(found: Conditions, comparison: Comparison) -> str:
     operator = "<>" if comparison.operator == "!=" else comparison.operator
     condition = f"{_NUMBERS[comparison.field]} {operator} {found.name(comparison.value)}"
     return f"(t.priced_count > 0 AND {condition})" if comparison.field == "cost" else condition
 
 
-def _holds(lean: Lean, found: _Conditions, word: str) -> str:
+def _holds(lean: Lean, found: Conditions, word: str) -> str:
     """The trace's name, id or a text of one of its spans holds ``word``."""
     from ledger_tui.store import search_index
 
