@@ -97,8 +97,12 @@ async def test_silence_ends_in_a_timeout(
     warm = open_door(failing_server.url("ok"), wire)
     await hear(warm, asking())
     await warm.aclose()
-    error = await failure_of(open_door(failing_server.url(behaviour), wire), timeout_s=0.3)
-    assert type(error) is ProviderTimeout
+    for seconds in (0.3, 1, 3, 9):
+        error = await failure_of(open_door(failing_server.url(behaviour), wire), timeout_s=seconds)
+        assert type(error) is ProviderTimeout
+        # On a busy machine the time may be over before the request has arrived; then nobody is there to be left.
+        if failing_server.waiting.is_set():
+            break
     assert failing_server.client_left.wait(20)
 
 
