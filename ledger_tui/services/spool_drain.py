@@ -39,16 +39,18 @@ _KNOWN_PROMPTS = 10_000
 NO_ATTRIBUTES: dict[str, Any] = {}
 
 
+Known = tuple[str | None, str, int | None, int | None]
+"""Provider and model as the ledger names them, nano-dollars and rate card, None when unknown."""
+
+
 class Price(Protocol):
     """Says what a finished call cost."""
 
     def begin(self) -> None:
         """Look at the prices for the batch that follows."""
 
-    def __call__(
-        self, provider: str | None, model: str, tokens: TokenUsage, at_us: int
-    ) -> tuple[str | None, str, int | None, int | None]:
-        """Provider and model as the ledger names them, nano-dollars and rate card, None when unknown."""
+    def __call__(self, provider: str | None, model: str, tokens: TokenUsage, at_us: int) -> Known:
+        """What one call was and cost."""
 
     def intern(self, lean: Lean) -> Mapping[int, int]:
         """The keys of rate cards that have numbers below zero so far."""
@@ -88,6 +90,10 @@ class Drain:
         self._device = device
         self._price = price
         self._pause = pause
+        self._prices_fail = False
+        """Looking at the prices failed for this batch."""
+        self._told = False
+        """That prices fail was logged."""
         self._prompts: set[str] = set()
         self.in_database = False
         """Inside a transaction, which may have to wait for others."""
@@ -106,7 +112,7 @@ class Drain:
             frames, torn = [*frames, Frame(frames[-1].stop if frames else start, upto, None)], False
         items: list[_Item] = []
         self._linker.begin_batch()
-        self._price.begin()
+        self._look_at_prices()
         for first, last in self._slices(len(frames)):
             items += self._items(frames[first:last])
         if items:
@@ -180,7 +186,7 @@ class Drain:
         tokens = telemetry.NO_TOKENS if counts is spool_reading.UNKNOWN else TokenUsage(*counts)
         unpriced, card = False, None
         if model is not None and status in TERMINAL:
-            provider, model, known, priced_by = self._price(provider, model, tokens, started_us)
+            provider, model, known, priced_by = self._priced(provider, model, tokens, started_us)
             if cost is None:
                 cost, card = known, priced_by
             unpriced = cost is None and (status == "succeeded" or tokens.total is not None)
@@ -192,6 +198,43 @@ class Drain:
             session, user, error_type, error, given, made, NO_ATTRIBUTES, flags, attributes,
             first_us, card,
         )  # fmt: skip
+
+    def _look_at_prices(self) -> None:
+        """Raises StoreError; whatever else goes wrong, calls are stored without a price."""
+        self._prices_fail = False
+        try:
+            self._price.begin()
+        except StoreError:
+            raise
+        except Exception as error:
+            self._prices_fail = True
+            self._tell_of_prices(error)
+
+    def _priced(self, provider: str | None, model: str, tokens: TokenUsage, at_us: int) -> Known:
+        if not self._prices_fail:
+            try:
+                return self._price(provider, model, tokens, at_us)
+            except Exception as error:  # A call that cannot be priced is still a call.
+                self._tell_of_prices(error)
+        return provider, model, None, None
+
+    def _with_cards(self, lean: Lean, records: list[SpanRecord]) -> list[SpanRecord]:
+        """The records with the keys of rate cards that are new to the database, without a price where that fails."""
+        try:
+            keys = self._price.intern(lean)
+        except _OF_THE_DATABASE:
+            raise
+        except Exception as error:
+            self._tell_of_prices(error)
+            return [_unpriced(r) if r.card_id is not None and r.card_id < 0 else r for r in records]
+        if not keys:
+            return records
+        return [r if (card := r.card_id) is None or card > 0 else replace(r, card_id=keys[card]) for r in records]
+
+    def _tell_of_prices(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            log.warning("calls are stored without a price: %s", type(error).__name__)
 
     def _store(self, file: SpoolFile, start: int, items: list[_Item]) -> None:
         for item in items:
@@ -232,7 +275,7 @@ class Drain:
             if done == start:
                 for first, last in self._slices(len(usages)):
                     spool_usage.insert(lean, usages[first:last])
-                records = _with_cards(records, self._price.intern(lean))
+                records = self._with_cards(lean, records)
                 for first, last in self._slices(len(records)):
                     keys = telemetry.write_spans(lean, self._with_prompts(lean, records[first:last]), owner)
                     self._linker.count(lean, seen[first:last], keys)
@@ -274,8 +317,5 @@ class Drain:
         log.warning("put aside what could not be stored: %s", path)
 
 
-def _with_cards(records: list[SpanRecord], keys: Mapping[int, int]) -> list[SpanRecord]:
-    """The records with the keys of rate cards that are new to the database."""
-    if not keys:
-        return records
-    return [r if (card := r.card_id) is None or card > 0 else replace(r, card_id=keys[card]) for r in records]
+def _unpriced(record: SpanRecord) -> SpanRecord:
+    return replace(record, cost_nusd=None, card_id=None, unpriced=True)

@@ -17,11 +17,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_tui.domain.values import TokenUsage
 from ledger_tui.errors import DatabaseFull
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services import spool_drain
+from ledger_tui.services.spool_drain import Known
+from ledger_tui.services.spooling import Spooler
 from ledger_tui.settings import Settings
 from ledger_tui.store import spool, spool_marks, spool_record
+from ledger_tui.store.lean import Lean
 from ledger_tui.store.spool import SpoolFile
 
 from tests.sdk.chaos_spool import campaign
@@ -159,6 +163,61 @@ def test_a_torn_record_is_dropped_and_counted(tmp_path: Path, ledger: PromptLedg
     assert spool_files(ledger) == []
 
 
+class FailingPrices:
+    """Prices of which one part raises."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def _reach(self, part: str) -> None:
+        if part == self.part:
+            raise ZeroDivisionError(part)
+
+    def begin(self) -> None:
+        """A look at the prices."""
+        self._reach("begin")
+
+    def __call__(self, provider: str | None, model: str, tokens: TokenUsage, at_us: int) -> Known:
+        """Every call costs five nano-dollars by a card that is not stored yet."""
+        self._reach("call")
+        return provider, model, 5, -1
+
+    def intern(self, lean: Lean) -> dict[int, int]:
+        """Storing the cards."""
+        self._reach("intern")
+        return {}
+
+    def keep(self) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize("part", ["begin", "call", "intern"])
+def test_a_price_that_cannot_be_told_costs_no_record(
+    part: str, tmp_path: Path, ledger: PromptLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where looking up a price raises, calls are stored as unpriced, given costs stay, and the log says it once."""
+    killed(
+        "for n in range(3): ledger.log_external_span('t', name='n', span_id=f's{n}', model='gpt-4', "
+        "prompt_tokens=10, completion_tokens=5, cost=0.5 if n == 2 else None)",
+        tmp_path,
+    )
+    spooler = Spooler(ledger.database, ledger.paths, device="d", limit_bytes=2**24, prices=lambda: FailingPrices(part))
+    assert spooler.flush()
+    with ledger.database.lean() as lean:
+        rows = lean.fetch("SELECT span_id, model, cost_nusd, unpriced, card_id FROM spans ORDER BY id")
+    assert rows == [
+        ("s0", "gpt-4", None, 1, None),
+        ("s1", "gpt-4", None, 1, None),
+        ("s2", "gpt-4", 500_000_000, 0, None),
+    ]
+    assert (spooler.state()["put_aside"], spool_files(ledger)) == (0, [])
+    assert [one.getMessage() for one in caplog.records if one.name == "ledger_tui.spool"] == [
+        "calls are stored without a price: ZeroDivisionError"
+    ]
+    spooler.close()
+    assert_sums_are_a_recount(ledger)
+
+
 def body(*texts: str, started: int = 1, count: int = 0, flags: int = 0, has: int = 0) -> bytes:
     """The body of a record with these first texts; the others are empty."""
     padded = [*texts, *[""] * (len(spool_record.TEXTS) - len(texts))]
@@ -236,6 +295,7 @@ def test_strange_files_are_left_alone(ledger: PromptLedger, tmp_path: Path) -> N
 
 FULL = """
 import resource
+from ledger_tui.domain.values import TokenUsage
 from ledger_tui.errors import DatabaseFull
 ledger.prepare()
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
