@@ -97,7 +97,8 @@ class Rule:
     at_us: int | None = None
     """The moment whose prices are used for every call; None: the call's own."""
     used: dict[RateCard, None] = field(default_factory=dict)
-    _steady: dict[tuple[str, str, int, int], tuple[bool, RateCard | None]] = field(default_factory=dict)
+    _steady: dict[tuple[str, str], tuple[int, int, RateCard | None]] = field(default_factory=dict)
+    """The longest time, as days, that a model was last found to have one price."""
     _addresses: dict[str, str | None] = field(default_factory=dict)
 
     def card(self, provider: str, model: str, started_us: int) -> RateCard | None:
@@ -113,11 +114,14 @@ class Rule:
 
     def steady(self, provider: str, model: str, first: int, last: int) -> tuple[bool, RateCard | None]:
         """Whether all calls between two UTC days (as numbers, both included) get the same rates, and which."""
-        key = (provider, model, first, last)
-        found = self._steady.get(key)
-        if found is None:
-            found = self._steady[key] = self._look(provider, model, first, last)
-        return found
+        key = self.target or (provider, model)
+        known = self._steady.get(key)
+        if known is not None and known[0] <= first and last <= known[1]:
+            return True, known[2]
+        found, card = self._look(provider, model, first, last)
+        if found:
+            self._steady[key] = (first, last, card)
+        return found, card
 
     def _look(self, provider: str, model: str, first: int, last: int) -> tuple[bool, RateCard | None]:
         card = self.card(provider, model, first * DAY_US)
