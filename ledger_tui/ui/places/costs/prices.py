@@ -95,9 +95,11 @@ and cannot be undone. `⚠ overlaps` marks prices that hold at the same time: th
         Binding("escape", "back", "Back", id="prices.back", tooltip="Back to the costs"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
+        """model: to price calls of, ``provider/model``: the form for it opens unless it has a price by now."""
         super().__init__()
         self._book: Book | None = None
+        self._model = model
 
     def compose_place(self) -> ComposeResult:
         """Own prices, then what has none."""
@@ -157,6 +159,27 @@ and cannot be undone. `⚠ overlaps` marks prices that hold at the same time: th
         pane.border_subtitle = f"⚠ {calls:,} calls" if calls else "every call has a price"
         missing = [(f"{row.provider}/{row.model}", _unpriced_cells(row)) for row in book.unpriced]
         self.query_one("#unpriced-table", RowTable).fill(UNPRICED, missing)
+        model, self._model = self._model, ""
+        if model:
+            self.load(
+                partial(self.ledger.prices.price_unpriced, dry_run=True), partial(self._found, model), group="ask"
+            )
+
+    def _found(self, model: str, would: Priceable) -> None:
+        """Price what has a price by now; else ask for the price of the model, then price."""
+        if would.priced:
+            self.action_price()
+            return
+
+        def priced(_: Any) -> None:
+            self.action_reload()
+            self.action_price()
+
+        def entered(wish: PriceWish | None) -> None:
+            if wish is not None:
+                self.load(partial(wish.enter, self.ledger), priced, group="price-change")
+
+        self.app.push_screen(PriceForm(model), entered)
 
     # What a person does
 

@@ -1,0 +1,147 @@
+"""What one look at Costs reads, in a thread: values for the plot, the tables and the detail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from ledger_tui.domain.call_stats import Breakdown, CallStats, Comparison, Spike
+from ledger_tui.domain.selection import Selection
+from ledger_tui.errors import LedgerError
+from ledger_tui.ui.places.costs import plot_drawing
+from ledger_tui.ui.places.costs.narrowing import Narrowing
+from ledger_tui.ui.places.costs.periods import USUAL, Days, days_of
+
+if TYPE_CHECKING:
+    from ledger_tui.domain.selection import Grouping
+    from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.call_stats import Order
+
+ROWS = 500
+"""So many groups are read; the totals count the others too."""
+PARTIES = ("user", "session")
+_PARTY_ORDERS = ("cost", "calls", "errors", "error_rate", "tokens", "unpriced", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is looked at."""
+
+    selection: Selection
+    by: Grouping = "model"
+    order: Order = "cost"
+    """Which groups are read when there are more than ``ROWS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person chose."""
+
+    period: str = USUAL
+    custom: Days | None = None
+    environment: str | None = None
+    filter: Narrowing = Narrowing()
+    by: Grouping = "model"
+    order: Order = "cost"
+
+    def question(self, today: date) -> Question:
+        """What that means today; raises InputError."""
+        days = days_of(self.period, today, self.custom)
+        return Question(self.filter.select(Selection(*days, environment=self.environment)), self.by, self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The answer: days in order, those without a call too; groups; the period beside the one before."""
+
+    question: Question
+    stamp: object
+    today: date
+    days: tuple[CallStats, ...]
+    groups: Breakdown
+    totals: Comparison
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no call was made in the period."""
+        return not self.totals.now.calls
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What is read after the tables stand."""
+
+    before: Mapping[tuple[str, ...], CallStats] = field(default_factory=dict)
+    """The groups of the period before, by key."""
+    before_is_whole: bool = False
+    """Whether a key that is not in ``before`` had no call."""
+    spikes: tuple[Spike, ...] = ()
+    environments: tuple[str, ...] = ()
+    day_budget_nusd: int | None = None
+    """What the selected calls may cost in a day, by the budget that covers just them."""
+    ever: bool = True
+    """Whether any call was ever recorded."""
+
+
+def read_look(ledger: PromptLedger, wish: Wish) -> Look:
+    """Read the tables; the stamp first, so that what is written in between shows as a change."""
+    plot_drawing.warm_up()
+    stamp, stats = ledger.traces.stamp(), ledger.analytics
+    today = stats.today()
+    question = wish.question(today)
+    selection = question.selection
+    order: Order = question.order
+    if question.by in PARTIES and order not in _PARTY_ORDERS:
+        order = "cost"
+    days = stats.breakdown("day", selection, limit=selection.days)
+    groups = stats.breakdown(question.by, selection, order=order, limit=ROWS)
+    try:
+        totals = stats.compare(selection)
+    except LedgerError:
+        now = stats.totals(selection)
+        totals = Comparison(now, replace(now, calls=0))
+    return Look(question, stamp, today, every_day(days, selection), groups, totals)
+
+
+def every_day(found: Breakdown, selection: Selection) -> tuple[CallStats, ...]:
+    """The days of a selection in order, also those without a call."""
+    known = {row.key[0]: row for row in found.rows}
+    days = []
+    for number in range(selection.days):
+        day = (selection.since + timedelta(number)).isoformat()
+        days.append(known.get(day) or CallStats((day,), day, selection.narrowed("day", (day,))))
+    return tuple(days)
+
+
+def read_more(ledger: PromptLedger, look: Look) -> More:
+    """Read what stands beside the tables."""
+    stats, selection, by = ledger.analytics, look.question.selection, look.question.by
+    before: Breakdown | None = None
+    try:
+        before = stats.breakdown(by, selection.previous, limit=2 * ROWS)
+    except LedgerError:
+        pass
+    everywhere = stats.breakdown("environment", replace(selection, environment=None), limit=50)
+    rows = before.rows if before is not None else ()
+    return More(
+        {row.key: row for row in rows},
+        before is not None and before.group_count <= len(rows),
+        tuple(stats.spikes(selection)),
+        tuple(row.key[0] for row in everywhere.rows),
+        day_budget(ledger, selection),
+        bool(look.totals.now.calls) or bool(stats.totals(Selection(date(1970, 1, 1), date(2069, 12, 31))).calls),
+    )
+
+
+def day_budget(ledger: PromptLedger, selection: Selection) -> int | None:
+    """The limit of the day's budget that covers exactly the selected calls, in nano-dollars."""
+    limited = (selection.provider, selection.model, selection.version, selection.user, selection.session)
+    if any(value is not None for value in limited):
+        return None
+    for row in ledger.budgets.entries():
+        spec = row.spec
+        if (spec.period, spec.prompt, spec.environment) == ("day", selection.prompt, selection.environment):
+            return spec.limit_nusd
+    return None
