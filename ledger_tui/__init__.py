@@ -6,13 +6,16 @@ The house. Imports go down only; `lint-imports` checks it.
 
     __main__                    picks the front door
     ui | cli                    front doors: show, call, return; they own no rule
+    testing                     for the tests of programs that use us: a ledger in memory, scripted models, steady time and ids
     ledger                      PromptLedger: built once, hands out the services; what programs import
-    sdk                         its methods for programs in small groups, and what they return; spans of code, wrapped clients
+    sdk                         its methods for programs in small groups, and what they return; the services it hands out (rooms.py);
+                                spans of code, wrapped clients
     services                    what one can do; here synchronous storage meets asynchronous providers (services/runs.py)
     providers | pricing         rooms with small doors, unaware of each other
     store                       where facts are kept: engine, queries, migrations, files; all SQL
     domain                      what things are: tables.py (the schema on one page), values, pure logic
-    settings, paths, errors     under all
+    settings, paths, errors,    under all
+    frozen
 
 Everything that happens is an immutable fact, appended; what a screen shows is a view of the facts.
 
@@ -20,8 +23,15 @@ Everything that happens is an immutable fact, appended; what a screen shows is a
 * Hot reading (lists, a trace's spans) uses plain DB-API connections and returns frozen values; it loads no SQLAlchemy, so the
   first frame does not wait for it.
 * A recorded span is one append to a file of its process; a thread moves it into the database, exactly once.
-* A telemetry write updates the sums (`traces`, `daily_costs`) in its own transaction.
-* Templates are parsed and rendered in a warm helper process with hard limits.
+* A telemetry write updates the sums (`traces`, and those of days: costs, users and sessions, latencies, renders) in its own
+  transaction; `store/recount.py` counts the same from the facts.
+* Every call that leaves passes one gate (services/runs.py): there budgets are asked, in the transaction that stores the call.
+* A queued call is a row; a worker claims it in one transaction, and its waits survive the process.
+* A price is charged once: own entries are facts of the journal, the rates of a call are kept as a card, and with its tokens the
+  card gives the receipt again. Pricing late is a new fact.
+* A recorded call is linked to the version whose templates its messages fit, while it is moved into the database.
+* An earlier moment is shown by views of the facts up to it, which stand in front of the tables of each reading connection.
+* Templates are parsed and rendered in a warm helper process with hard limits; a program's own ones in its own process.
 * Drafts are small files, so that a damaged database never costs a person's text.
 * Public names resolve lazily: `import ledger_tui` loads nothing heavy.
 """
