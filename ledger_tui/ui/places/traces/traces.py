@@ -11,25 +11,23 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.getters import query_one
 from textual.timer import Timer
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ledger_tui.domain.values import TracePage
 from ledger_tui.ui.places.traces import layout
-from ledger_tui.ui.places.traces.browser import TraceBrowser
 from ledger_tui.ui.places.traces.cost_panel import CostPanel
 from ledger_tui.ui.places.traces.detail import SpanDetail
 from ledger_tui.ui.places.traces.filter_bar import FilterBar, FilterField
+from ledger_tui.ui.places.traces.folds import TraceFolds
 from ledger_tui.ui.places.traces.reading import OpenTrace, SpanFacts, playground_subject, read_span, read_trace
 from ledger_tui.ui.widgets.span_tree import SpanTree
-from ledger_tui.ui.widgets.tab_row import TabRow
 from ledger_tui.ui.widgets.trace_list import TraceList
 
 _REST_S = 0.06
 """How long the cursor rests before what it stands on is read."""
 
 
-class TracesPlace(TraceBrowser):
+class TracesPlace(TraceFolds):
     """The list, the tree of one trace, the detail of one span.
 
     | Key(s) | Description |
@@ -55,8 +53,6 @@ class TracesPlace(TraceBrowser):
         Binding("right_square_bracket", "tab(1)", "Next tab", show=False, id="traces.tab_next", tooltip="Next tab"),
     ]
 
-    span_tree = query_one("#tree", SpanTree)
-    detail = query_one("#detail", SpanDetail)
     find_field = query_one("#find", Input)
 
     def __init__(self) -> None:
@@ -239,32 +235,6 @@ class TracesPlace(TraceBrowser):
         span = self.span_tree.span
         if span is not None:
             self.load(partial(playground_subject, self.ledger, span), self.app.open_playground, group="playground")
-
-    @on(TabRow.Chosen, "#folds")
-    def _fold_chosen(self, event: TabRow.Chosen) -> None:
-        if event.clicked:
-            self._go_fold(event.name)
-        else:
-            self._fold(event.name)
-
-    def _go_fold(self, name: str) -> None:
-        """Show a pane in a narrow terminal and give it the focus."""
-        panes = (self.trace_list, self.span_tree, self.detail.text_pane, self.query_one(CostPanel))
-        self._go(dict(zip(layout.TABS, panes, strict=True))[name], name)
-
-    def _fold(self, name: str) -> None:
-        """In a narrow terminal: show the pane of a tab."""
-        self.query_one("#folds", TabRow).chosen = name
-        for tab in layout.TABS:
-            self.set_class(tab == name, f"-at-{tab.lower()}")
-
-    def _go(self, widget: Widget, fold: str | None = None) -> None:
-        """Give a widget the focus at once, so that keys typed ahead reach it; ``fold`` is its tab."""
-        if fold is not None:
-            self._fold(fold)
-            if self.has_class("-narrow"):
-                self.app.stylesheet.update(self.query_one("#panes"))
-        self.set_focus(widget)
 
     # What the shell asks.
 
