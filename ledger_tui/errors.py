@@ -34,6 +34,7 @@
     │   ├── RequestRefused
     │   ├── BadResponse
     │   └── AddressRefused
+    ├── SyncError             exchanging with a shared server (sync/door.py has its kinds)
     └── SettingsError         (file, line)
 """
 
@@ -270,6 +271,10 @@ class AddressRefused(ProviderError):
     default_title = "This address is not allowed"
     default_remedy = "Use https, or plain http on this machine only."
     error_type = "address"
+
+
+class SyncError(LedgerError):
+    default_title = "The exchange with the shared server did not succeed"
 
 
 class SettingsError(LedgerError):

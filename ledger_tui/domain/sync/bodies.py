@@ -1,0 +1,128 @@
+"""Bodies of records made from rows of the typed tables, and read back: the same to the byte.
+
+A row keeps what its columns can say; whatever a body says beyond or besides that (fields of a newer release, the author of a
+version that somebody else had written already) is kept in the row's ``extra`` column by ``residue`` and put back by ``whole``.
+Rows are mappings of column names; None is never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ledger_tui.domain.content import canonical_json
+
+RV = 1
+Row = Mapping[str, Any]
+
+_JOURNAL = ("field", "value", "action", "undoes", "actor", "device", "at_us", "reason")
+_VERSION = ("content", "author", "message", "git_commit", "git_path", "git_dirty", "created_us")
+_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_PARTIES = ("session_id", "user_identifier")
+_SPAN = (
+    "trace_id", "span_id", "parent_span_id", "name", "kind", "status", "started_us", "duration_us", "provider", "model",
+    "prompt_id", "version_id", "execution_id", *_TOKENS, "cost_nusd", "unpriced", "first_token_us", "agent_id",
+    "environment", "error_type", "flags",
+)  # fmt: skip
+_USAGE = ("prompt_id", "version_id", "environment", "source", "created_us")
+_EXECUTION = (
+    "usage_id", "prompt_id", "version_id", "provider", "model", "served_model", "status", "mode", "finish_reason",
+    *_TOKENS, "latency_us", "first_token_us", "cost_nusd", "error_type", "attempts", "environment", "created_us",
+    "ended_us",
+)  # fmt: skip
+_LATE_PRICE = ("span_rid", "fact_rid", "cost_nusd", "at_us")
+
+
+def journal_content(row: Row, prompt: str | None, version: Row | None = None) -> dict[str, Any]:
+    """The content of a registry fact.
+
+    row: a row of `journal`. prompt: the name of its prompt, None for a fact about none. version: the row of
+    `prompt_versions` that a fact of kind ``version`` made. Texts of JSON in the row stay texts, so that they keep their bytes.
+    """
+    content = {"rv": RV, **_given(row, _JOURNAL), "base": json.loads(row["base"])}
+    if prompt is not None:
+        content["prompt"] = prompt
+    if version is not None:
+        content["version"] = _given(version, _VERSION)
+        base = version.get("base_version_id")
+        content["parents"] = [] if base is None else [base]
+    return content
+
+
+def journal_row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The columns of a fact's row, and of its version's row, as ``content`` says them (without ids, hash and ``extra``)."""
+    row = {name: content.get(name) for name in _JOURNAL}
+    row["base"] = canonical_json(content.get("base", []))
+    for name in ("field", "action", "actor", "device", "reason"):
+        row[name] = row[name] or ""
+    found = content.get("version")
+    if found is None:
+        return row, None
+    version = {name: found.get(name) for name in _VERSION}
+    version["author"], version["message"] = version["author"] or "", version["message"] or ""
+    parents = content.get("parents") or [None]
+    return row, {**version, "base_version_id": parents[0]}
+
+
+def span_content(row: Row, card: str | None, texts: Mapping[str, int], *, parties: bool) -> dict[str, Any]:
+    """The content of an ended span: numbers and names, no text.
+
+    row: a row of `spans` with its ``trace_id``, as the call was when it ended (a late price is a record of its own).
+    card: the canonical text of the rates it was charged by. texts: how many characters each of its texts has that stays
+    at home. parties: whether session and user go along.
+    """
+    content = {"rv": RV, **_given(row, _SPAN)}
+    if parties:
+        content.update(_given(row, _PARTIES))
+    if card is not None:
+        content["card"] = card
+    if texts:
+        content["omitted"] = {part: {"chars": chars, "omitted": "policy"} for part, chars in texts.items()}
+    return content
+
+
+def usage_content(row: Row, *, parties: bool) -> dict[str, Any]:
+    """The content of a render, from a row of `usages`: neither its values nor its text."""
+    return {"rv": RV, **_given(row, _USAGE + (_PARTIES if parties else ()))}
+
+
+def execution_content(row: Row) -> dict[str, Any]:
+    """The content of an ended call, from a row of `executions`: neither what was sent nor what came back."""
+    return {"rv": RV, **_given(row, _EXECUTION)}
+
+
+def late_price_content(row: Row, card: str | None) -> dict[str, Any]:
+    """The content of a late price: the span and the fact by their rids, the amount, and the rates."""
+    content = {"rv": RV, **_given(row, _LATE_PRICE)}
+    return content if card is None else {**content, "card": card}
+
+
+def residue(content: Mapping[str, Any], made: Mapping[str, Any]) -> str | None:
+    """What a row's columns do not say of ``content``, as JSON for its ``extra`` column; None when they say it all.
+
+    made: the content that the row alone would give.
+    """
+    fields = {name: value for name, value in content.items() if name not in made or not _same(made[name], value)}
+    absent = sorted(name for name in made if name not in content)
+    if not fields and not absent:
+        return None
+    return canonical_json({"fields": fields, "absent": absent})
+
+
+def whole(made: Mapping[str, Any], extra: str | None) -> str:
+    """The canonical body of a row: the content that its columns give, with what ``extra`` kept."""
+    if extra is None:
+        return canonical_json(made)
+    kept = json.loads(extra)
+    content = {name: value for name, value in made.items() if name not in kept.get("absent", ())}
+    return canonical_json({**content, **kept.get("fields", {})})
+
+
+def _given(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in names if row.get(name) is not None}
+
+
+def _same(mine: Any, theirs: Any) -> bool:
+    """Equal in bytes: True and 1 are not."""
+    return canonical_json(mine) == canonical_json(theirs)

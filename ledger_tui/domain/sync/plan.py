@@ -1,0 +1,60 @@
+"""Decisions of a sync, as data and pure functions: what goes in one push, what an answer means, when to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from ledger_tui.domain.sync.records import Record
+
+PUSH_ROWS = 1_000
+PUSH_BYTES = 4 * 1024 * 1024
+PULL_ROWS = 1_000
+ASK_ROWS = 10_000
+"""How many ids are asked for at once."""
+MAX_RESYNCS = 3
+"""How often one sync begins anew before it waits for the next."""
+
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LONGEST_S = 300.0
+
+Status = Literal["NEW", "DUP", "CORRUPT", "HASH_CONFLICT", "MISSING_PARENT", "DENIED", "TOO_BIG"]
+"""What the server says of one pushed record."""
+ACCEPTED: frozenset[str] = frozenset({"NEW", "DUP"})
+"""The server has it."""
+REFUSED: frozenset[str] = frozenset({"CORRUPT", "HASH_CONFLICT", "DENIED", "TOO_BIG"})
+"""It will never take it as it is: it is set aside, people are told, and everything else goes on."""
+REASONS: dict[str, str] = {
+    "CORRUPT": "the server found it damaged",
+    "HASH_CONFLICT": "the server has another record of this id",
+    "DENIED": "this account may not write it",
+    "TOO_BIG": "it is larger than the server takes",
+    "MISSING_PARENT": "neither end has the version it was written on",
+    "REFUSED": "the server cannot store it",
+}
+
+
+def batches(
+    records: Iterable[Record], max_rows: int = PUSH_ROWS, max_bytes: int = PUSH_BYTES
+) -> Iterator[tuple[Record, ...]]:
+    """Cut records into pushes, in their order; one that is larger than a push goes alone."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        if batch and (len(batch) >= max_rows or size + record.size > max_bytes):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(record)
+        size += record.size
+    if batch:
+        yield tuple(batch)
+
+
+def backoff_s(failures: int, chance: float) -> float:
+    """Seconds to wait after so many failed syncs in a row: up to 1, 2, 4 … seconds, 5 minutes at most.
+
+    chance: a number from 0 to 1 that spreads many clients out.
+    """
+    if failures < 1:
+        return 0.0
+    return chance * float(min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2 ** min(failures - 1, 16)))

@@ -1,0 +1,1 @@
+"""Syncing with a shared server: the door to any server (door.py), one in memory, and the engine."""

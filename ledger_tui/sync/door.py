@@ -1,0 +1,161 @@
+"""The one door to a shared server, whatever stands behind it: five calls and the values that pass through.
+
+A server holds, for each workspace and stream, one history: records numbered 1, 2, 3 … in the order in which they became
+visible, and a hash chain over it (domain/sync/chain.py). Numbers are given under a lock that is held until the commit, so
+whoever sees number k sees every lower one, or it will never exist. Histories only grow; when one shrinks or changes (a
+restored backup) clients notice by their positions, and offer what is missing.
+
+A remote belongs to one workspace and one account; it is used by one thread at a time. Every call is one round trip and one
+transaction. Any call may raise the errors below, and may have taken effect although it raised: repeating it is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ledger_tui.domain.sync.chain import Position
+from ledger_tui.domain.sync.digest import Digest
+from ledger_tui.domain.sync.plan import Status
+from ledger_tui.domain.sync.records import Record, Stream
+from ledger_tui.errors import SyncError
+
+PROTOCOL = 1
+"""The set of calls and their meaning; apart from the formats of records (records.KINDS) and from any schema."""
+
+
+class RemoteUnavailable(SyncError):
+    """The server cannot be reached, or stopped in the middle; trying again later is the remedy."""
+
+    default_title = "The shared server does not answer"
+    default_remedy = "Nothing is lost: what waits goes with the next sync."
+
+
+class RemoteRefused(SyncError):
+    """The server does not let this account do this."""
+
+    default_title = "The shared server refused"
+    default_remedy = "Ask the owner of the shared ledger for access."
+
+
+class BatchRefused(SyncError):
+    """A push that the server could not even look at record by record (its database refused a value); nothing was written."""
+
+    default_title = "The shared server could not take a batch of records"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks. ``device`` is a name for people: nothing relies on its being unique."""
+
+    device: str
+    release: str
+    protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a server says of itself."""
+
+    workspace: str
+    """The id of the shared ledger behind this address."""
+    epoch: str
+    """Changes when the server was made anew or a backup was restored and its keeper said so."""
+    server_us: int
+    """Its clock, in microseconds since 1970: shown beside a clock that is far off, never used to decide."""
+    may_push: bool = True
+    """False when this release or this account may only read; then ``why_not`` says why, for people."""
+    why_not: str = ""
+    streams: tuple[Stream, ...] = ("meta", "telemetry", "bodies")
+    """What this account may exchange."""
+    features: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """What became of one pushed record; ``seq`` is its number where the server has it, else None."""
+
+    rid: str
+    status: Status
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PushAnswer:
+    """What became of a push. ``rows`` are in the order sent; ``position`` is the end of the history after it.
+
+    fence_lost: the history does not hold the position the client named; then nothing was written and ``rows`` is empty.
+    """
+
+    rows: tuple[RowAnswer, ...]
+    position: Position
+    fence_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A record as the server hands it out: its number, and the hash that the server has kept for it."""
+
+    record: Record
+    seq: int
+    hash: str
+    pusher: str = ""
+    """The account that brought it: not always its author, for any device heals a restored server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a history. ``rows`` ascend by number, all above the position asked from and none above ``upto``.
+
+    fence_lost: as in PushAnswer; then there are no rows. more: whether the history goes on after ``upto``.
+    """
+
+    rows: tuple[Delivered, ...]
+    upto: Position
+    more: bool
+    fence_lost: bool = False
+
+
+class Remote(Protocol):
+    """A shared server, seen by one account and one workspace."""
+
+    def hello(self, client: Client) -> Welcome:
+        """Meet. Writes nothing. A server that does not know the account or the workspace raises RemoteRefused, in the same
+        words for both, so that nobody learns what exists."""
+
+    def push(self, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
+        """Add records to a history, as one commit.
+
+        fence: the highest position this client was ever told, by a push or a pull; START for none. Under the lock of the
+        stream's counter: when fence is not START and no commit ended exactly at it (number and chain), answer fence_lost
+        and write nothing. Otherwise judge the rows in their order, each against what is there and the rows before it:
+
+        * CORRUPT: ``records.fault`` finds something wrong (but for its size); TOO_BIG: larger than ``MAX_BODY_BYTES``;
+        * the rid is there, in whatever stream: DUP with its number when stream and hash are the same, else HASH_CONFLICT;
+        * MISSING_PARENT: a version (``records.version_of``) names a parent that the history does not hold;
+        * DENIED: this account may not write it, such as a protected label, or any meta record for an account that only
+          ingests; never tells more;
+        * otherwise NEW: numbered next.
+
+        The hash kept is computed here, not taken from the client. The chain grows by the NEW rows' hashes in order
+        (``chain.extend``) as one commit; with no NEW row nothing changes and no commit is written. ``position`` is the end of
+        the history. An account that may not push this stream at all gets RemoteRefused.
+        """
+
+    def pull(self, stream: Stream, after: Position, limit: int) -> Page:
+        """Records after a position, in order, whole pushes only: up to the last commit that ends at or below
+        ``after.seq + limit``, else the first commit after it. One snapshot for the check and the rows.
+
+        When after is not START and no commit ended exactly at it: fence_lost. At the end of the history: no rows and
+        ``upto == after`` (START for an empty history).
+        """
+
+    def missing(self, stream: Stream, rids: Sequence[str]) -> list[str]:
+        """Those of the rids that the history does not hold, in the order asked; at most ``plan.ASK_ROWS`` at once."""
+
+    def digest(self, stream: Stream, month: str | None = None) -> Digest:
+        """The digest of a history (domain/sync/digest.py), or of one month of it (``records.month_of``)."""
+
+    def close(self) -> None:
+        """Let go of the connection; the remote can be used again afterwards."""
