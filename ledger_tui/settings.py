@@ -114,6 +114,15 @@ class Settings:
         (),
         "Command to run once for each alert, program and arguments; no shell, the facts are in LEDGER_ALERT_* variables.",
     )
+    retention_texts_days: int = _option(
+        "whole number", 0, "Days after which texts of steps, renders and calls go; 0: never.", low=0, high=36500
+    )
+    retention_spans_days: int = _option(
+        "whole number", 0, "Days after which the steps of whole traces go; 0: never. Sums stay.", low=0, high=36500
+    )
+    retention_texts_by_kind: tuple[str, ...] = _option(
+        "list of texts", [], "Days of the texts of some kinds of steps instead, e.g. tool=7, retrieval=14."
+    )
     providers: Mapping[str, ProviderSettings] = MappingProxyType({})
     """The ``[providers.<name>]`` tables by name."""
     from_environment: frozenset[str] = frozenset()

@@ -49,6 +49,8 @@ class TraceRow:
     environment: str
     session_id: str | None
     user_identifier: str | None
+    pruned_us: int | None = None
+    """When retention removed its spans; the sums stay."""
 
     @property
     def duration_us(self) -> int:

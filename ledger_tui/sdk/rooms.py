@@ -242,7 +242,7 @@ class Rooms:
         """Removing what is old."""
         from ledger_tui.services.retention import RetentionService
 
-        return RetentionService(self.database, before_read=self._settle)
+        return RetentionService(self.database, lambda: self.settings, before_read=self._settle)
 
     @cached_property
     def care(self) -> CareService:

@@ -260,7 +260,8 @@ def _folds(lean: Lean) -> Iterator[Check]:
         "prompts without a state": "SELECT count(*) FROM prompts p WHERE NOT EXISTS"
         " (SELECT 1 FROM prompt_states s WHERE s.prompt_id = p.id)",
         "spans missing from sums": "SELECT (SELECT count(*) FROM spans)"
-        " - (SELECT CAST(COALESCE(sum(span_count), 0) AS bigint) FROM traces)",
+        " - (SELECT count(*) FROM traces t JOIN spans s ON s.trace_key = t.id WHERE t.pruned_us IS NOT NULL)"
+        " - (SELECT CAST(COALESCE(sum(span_count), 0) AS bigint) FROM traces WHERE pruned_us IS NULL)",
     }
     answers = {what: lean.fetch(sql)[0][0] for what, sql in questions.items()}
     wrong = [f"{count} {what}" for what, count in answers.items() if count]

@@ -48,10 +48,12 @@ _RUNS = {
 
 
 class Found(NamedTuple):
-    """What a rule would take: rows, and characters of text."""
+    """What a rule would take: rows, characters of text, and the moments of the oldest and newest of them."""
 
     rows: int
     characters: int
+    oldest_us: int | None = None
+    newest_us: int | None = None
 
 
 class Kinds(NamedTuple):
@@ -72,11 +74,15 @@ def count_texts(lean: Lean, before_us: int, kinds: Kinds) -> Found:
     """Steps that ended before a moment and still have texts."""
     condition, names = kinds.condition()
     row = lean.one(
-        f"SELECT COUNT(*), COALESCE(SUM({_TEXT_BYTES}), 0) FROM spans s JOIN span_payloads p ON p.span_key = s.id "
-        f"WHERE {_OLD} AND {condition} AND {_HAS_TEXT}",
+        f"SELECT COUNT(*), COALESCE(SUM({_TEXT_BYTES}), 0), MIN(s.started_us), MAX(s.started_us) "
+        f"FROM spans s JOIN span_payloads p ON p.span_key = s.id WHERE {_OLD} AND {condition} AND {_HAS_TEXT}",
         {"before_us": before_us, **names},
     )
-    return Found(0, 0) if row is None else Found(int(row[0]), int(row[1]))
+    return _found(row)
+
+
+def _found(row: tuple[Any, ...] | None) -> Found:
+    return Found(0, 0) if row is None else Found(int(row[0]), int(row[1]), row[2], row[3])
 
 
 def drop_texts(lean: Lean, before_us: int, kinds: Kinds, after: int, limit: int, now_us: int) -> tuple[int, int]:
@@ -101,9 +107,11 @@ def count_runs(lean: Lean, table: str, before_us: int) -> Found:
     """Rows of ``usages`` or ``executions`` from before a moment that still have texts."""
     old, has, size, _ = _RUNS[table]
     row = lean.one(
-        f"SELECT COUNT(*), COALESCE(SUM({size}), 0) FROM {table} t WHERE {old} AND {has}", {"before_us": before_us}
+        f"SELECT COUNT(*), COALESCE(SUM({size}), 0), MIN(t.created_us), MAX(t.created_us) FROM {table} t "
+        f"WHERE {old} AND {has}",
+        {"before_us": before_us},
     )
-    return Found(0, 0) if row is None else Found(int(row[0]), int(row[1]))
+    return _found(row)
 
 
 def drop_runs(lean: Lean, table: str, before_us: int, after: str, limit: int) -> tuple[int, str]:
@@ -122,49 +130,61 @@ def drop_samples(lean: Lean, before_us: int) -> int:
     return lean.execute("DELETE FROM unregistered_prompts WHERE last_us < :before_us", {"before_us": before_us})
 
 
-_ENDED_TRACE = "t.open_count = 0 AND t.pruned_us IS NULL AND t.ended_us < :before_us"
+_STEPS = "EXISTS (SELECT 1 FROM spans x WHERE x.trace_key = t.id)"
+_ENDED_TRACE = f"t.open_count = 0 AND t.ended_us < :before_us AND (t.pruned_us IS NULL OR {_STEPS})"
+Place = tuple[int, int]
+"""Start and key of a trace: where the next chunk goes on."""
+FIRST: Place = (-(2**62), 0)
 
 
 def count_spans(lean: Lean, before_us: int) -> Found:
     """Steps of traces that ended before a moment, with the characters of their texts."""
     row = lean.one(
-        f"SELECT COUNT(*), COALESCE(SUM({_TEXT_BYTES}), 0) FROM traces t JOIN spans s ON s.trace_key = t.id "
-        f"LEFT JOIN span_payloads p ON p.span_key = s.id WHERE {_ENDED_TRACE}",
+        f"SELECT COUNT(s.id), COALESCE(SUM({_TEXT_BYTES}), 0), MIN(s.started_us), MAX(s.started_us) FROM traces t "
+        f"JOIN spans s ON s.trace_key = t.id LEFT JOIN span_payloads p ON p.span_key = s.id WHERE {_ENDED_TRACE}",
         {"before_us": before_us},
     )
-    return Found(0, 0) if row is None else Found(int(row[0]), int(row[1]))
+    return _found(row)
 
 
-def drop_spans(lean: Lean, before_us: int, limit: int, now_us: int) -> int:
-    """Remove the steps of whole traces, about ``limit`` at most unless one trace has more; how many, 0 when done."""
-    rows = lean.fetch(
-        f"SELECT t.id, t.span_count FROM traces t WHERE {_ENDED_TRACE} ORDER BY t.started_us, t.id LIMIT :limit",
-        {"before_us": before_us, "limit": limit},
+def drop_spans(lean: Lean, before_us: int, after: Place, limit: int, now_us: int) -> tuple[int, Place | None]:
+    """Remove up to ``limit`` steps of whole traces past ``after``: how many, and where to go on (None when done).
+
+    A trace with more steps than that goes in several chunks; it is marked with the first.
+    """
+    traces = lean.fetch(
+        f"SELECT t.started_us, t.id, t.span_count FROM traces t WHERE (t.started_us, t.id) > (:after_us, :after_key) "
+        f"AND {_ENDED_TRACE} ORDER BY t.started_us, t.id LIMIT :limit",
+        {"before_us": before_us, "after_us": after[0], "after_key": after[1], "limit": _MOST_TRACES},
     )
-    chosen = list(_up_to(rows, limit))
+    chosen = list(_up_to(traces, limit))
     if not chosen:
-        return 0
-    traces = {f"t{n}": key for n, key in enumerate(chosen)}
-    inside = f"trace_key IN ({', '.join(':' + name for name in traces)})"
-    spans = lean.fetch(f"SELECT {', '.join(_SPAN)} FROM spans WHERE {inside}", traces)
+        return 0, None
+    names = {f"t{n}": row[1] for n, row in enumerate(chosen)}
+    spans = lean.fetch(
+        f"SELECT {', '.join(_SPAN)} FROM spans WHERE trace_key IN ({', '.join(':' + name for name in names)}) "
+        "ORDER BY trace_key, id LIMIT :limit",
+        {**names, "limit": limit},
+    )
     _keep_sums(lean, spans)
     keys = [int(row[0]) for row in spans]
     search_index.forget_spans(lean, keys)
     for table, column in (("late_prices", "span_key"), ("span_payloads", "span_key"), ("spans", "id")):
         lean.executemany(f"DELETE FROM {table} WHERE {column} = :key", [{"key": key} for key in keys])
     lean.executemany(
-        "UPDATE traces SET pruned_us = :now_us WHERE id = :key", [{"key": key, "now_us": now_us} for key in chosen]
+        "UPDATE traces SET pruned_us = :now_us WHERE id = :key", [{"key": row[1], "now_us": now_us} for row in chosen]
     )
-    return len(keys) or len(chosen)
+    # A full chunk may have left steps of its last trace behind: look at these traces again.
+    return len(keys), after if len(keys) == limit else (int(chosen[-1][0]), int(chosen[-1][1]))
 
 
-def _up_to(rows: Iterable[tuple[Any, ...]], limit: int) -> Iterator[int]:
+def _up_to(rows: Iterable[tuple[Any, ...]], limit: int) -> Iterator[tuple[Any, ...]]:
     total = 0
-    for number, (key, count) in enumerate(rows):
-        total += int(count)
-        if number and (total > limit or number >= _MOST_TRACES):
+    for number, row in enumerate(rows):
+        total += int(row[2])
+        if number and total > limit:
             return
-        yield int(key)
+        yield row
 
 
 _MOST_TRACES = 400
@@ -186,3 +206,24 @@ def _keep_sums(lean: Lean, spans: Sequence[tuple[Any, ...]]) -> None:
         )
     names = (*COST_KEYS, *CALL_SUMS)
     lean.executemany(_ADD, [dict(zip(names, (*key, *row), strict=True)) for key, row in sorted(sums.costs.items())])
+
+
+_RAN = "retention_us"
+
+
+def claim(lean: Lean, now_us: int, pause_us: int) -> bool:
+    """Whether the daily run is due; then it is noted as begun, so that of several programs one does it."""
+    row = lean.one("SELECT value FROM workspace WHERE key = :key", {"key": _RAN})
+    if row is not None and now_us - pause_us < int(row[0]) <= now_us:
+        return False
+    lean.execute(
+        "INSERT INTO workspace (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        {"key": _RAN, "value": str(now_us)},
+    )
+    return True
+
+
+def last_run(lean: Lean) -> int | None:
+    """When the last daily run began, None when there was none."""
+    row = lean.one("SELECT value FROM workspace WHERE key = :key", {"key": _RAN})
+    return None if row is None else int(row[0])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _TRACE = """
 SELECT t.id, t.trace_id, t.name, t.status, t.started_us, t.ended_us, t.span_count, t.open_count, t.error_count,
        t.input_tokens, t.cache_read_tokens, t.output_tokens, t.cost_nusd, t.priced_count, t.unpriced_count,
-       t.environment, t.session_id, t.user_identifier
+       t.environment, t.session_id, t.user_identifier, t.pruned_us
 FROM traces t
 """
 Cursor = tuple[int, int]

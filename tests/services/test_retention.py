@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,19 +15,26 @@ from ledger_tui import PromptLedger
 from ledger_tui.domain import clock
 from ledger_tui.domain.retention import Rule, rules_of
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.errors import InputError
+from ledger_tui.errors import Conflict, DatabaseFull, InputError
 from ledger_tui.paths import Paths
+from ledger_tui.services import retention
 from ledger_tui.services.retention import RetentionService
-from ledger_tui.store import recount
+from ledger_tui.settings import Settings
+from ledger_tui.store import recount, vacuum
 
 DAY_US = 86_400_000_000
 SUMS = ("daily_costs", "daily_parties", "daily_latencies", "daily_uses")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, paths: Paths) -> Iterator[PromptLedger]:
-    target = None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with PromptLedger(target, paths=paths) as made:
+def target(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database, empty for the file of the workspace."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def ledger(target: str, paths: Paths) -> Iterator[PromptLedger]:
+    with PromptLedger(target or None, paths=paths) as made:
         made.prepare()
         yield made
 
@@ -74,7 +85,7 @@ def sums(ledger: PromptLedger) -> dict[str, list[Any]]:
 
 
 def service(ledger: PromptLedger) -> RetentionService:
-    return RetentionService(ledger.database)
+    return ledger.retention
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -145,3 +156,159 @@ def test_rules_that_make_no_sense_are_refused(texts: int, spans: int, kinds: tup
     with pytest.raises(InputError) as refused:
         rules_of(texts, spans, kinds)
     assert refused.value.remedy
+
+
+def assert_true_sums(ledger: PromptLedger, before: dict[str, list[Any]]) -> None:
+    """Nothing that was charged or counted is another figure, and the days equal a recount."""
+    assert sums(ledger) == before
+    with ledger.database.lean() as lean:
+        assert recount.differences(lean) == dict.fromkeys(recount.TABLES, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_histories_keep_their_sums(ledger: PromptLedger, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order of calls, price changes, late pricing and retention: no charged sum changes but by late pricing."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(retention, "CHUNK", chance.choice((1, 7, 1_000)))
+    for turn in range(8):
+        if turn in (0, 4):
+            fill(ledger, seed * 100 + turn, traces=12)
+        before = sums(ledger)
+        deed = chance.choice(("price", "late", "texts", "spans", "spans"))
+        if deed == "price":
+            from_us = clock.now_us() - chance.randint(1, 100 * DAY_US)
+            with suppress(Conflict):
+                ledger.prices.add("p", "m", {"input": str(chance.randint(1, 9)), "output": "3"}, from_us=from_us)
+        elif deed == "late":
+            left = ledger.prices.price_unpriced()
+            with ledger.database.lean() as lean:
+                assert recount.differences(lean) == dict.fromkeys(recount.TABLES, 0)
+                days = int(lean.fetch("SELECT SUM(cost_nusd) FROM daily_costs")[0][0])
+                assert days == int(lean.fetch("SELECT SUM(cost_nusd) FROM traces")[0][0])
+            assert (sums(ledger) == before) == (not left.priced)
+            continue
+        else:
+            service(ledger).apply([Rule("texts" if deed == "texts" else "spans", chance.randint(1, 90))])
+        assert_true_sums(ledger, before)
+    assert all(check.status != "bad" for check in ledger.care.doctor() if check.name == "sums")
+
+
+def test_a_trace_larger_than_a_chunk_goes_in_several(ledger: PromptLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its steps go a chunk at a time, a stop in between loses nothing, and it says when they went."""
+    monkeypatch.setattr(retention, "CHUNK", 10)
+    old = clock.now_us() - 50 * DAY_US
+    ledger.traces.record([step(random.Random(n), "large", f"s{n}", old + n) for n in range(35)])
+    ledger.traces.record([SpanRecord("small", "s", "a", "llm", "succeeded", old, 5)])
+    with ledger.database.lean_write() as lean:
+        lean.execute("UPDATE spans SET status = 'succeeded', duration_us = 1 WHERE status = 'running'")
+        lean.execute("UPDATE traces SET open_count = 0")
+        recount.rebuild(lean)
+    before = sums(ledger)
+    told: list[retention.Step] = []
+    service(ledger).apply([Rule("spans", 10)], told.append, cancelled=lambda: len(told) == 2)
+    assert [one.done for one in told] == [10, 20] and sums(ledger) == before
+    assert ledger.traces.trace("large").pruned_us is not None and ledger.traces.trace("small").pruned_us is None
+    service(ledger).apply([Rule("spans", 10)])
+    assert_true_sums(ledger, before)
+    assert len(ledger.traces.tree("large").parents) == 0 and ledger.traces.trace("small").pruned_us is not None
+
+
+def test_steps_that_come_after_their_trace_was_emptied_go_too(ledger: PromptLedger) -> None:
+    """A late step of a trace that was emptied is counted, and goes with the next run."""
+    old = clock.now_us() - 50 * DAY_US
+    ledger.traces.record([SpanRecord("t", "a", "a", "llm", "succeeded", old, 5, model="m", provider="p", cost_nusd=1)])
+    service(ledger).apply([Rule("spans", 10)])
+    ledger.traces.record([SpanRecord("t", "b", "b", "llm", "succeeded", old, 5, model="m", provider="p", cost_nusd=2)])
+    before = sums(ledger)
+    assert [check.status for check in ledger.care.doctor() if check.name == "sums"] == ["ok"]
+    assert [one.found.rows for one in service(ledger).plan([Rule("spans", 10)])] == [1]
+    service(ledger).apply([Rule("spans", 10)])
+    assert_true_sums(ledger, before)
+    assert ledger.traces.trace("t").cost_nusd == 3
+
+
+_WORKER = """
+import sys
+from pathlib import Path
+from ledger_tui import PromptLedger
+from ledger_tui.domain.retention import Rule
+from ledger_tui.paths import Paths
+from ledger_tui.services import retention
+retention.CHUNK = 9
+with PromptLedger(sys.argv[1] or None, paths=Paths(Path(sys.argv[2]), Path(sys.argv[3]))) as ledger:
+    ledger.prepare()
+    ledger.retention.apply([Rule("texts", 5), Rule("spans", 20)], lambda step: (print(step.done, flush=True), sys.stdin.readline()))
+"""
+
+
+def test_killed_between_chunks_it_goes_on(ledger: PromptLedger, target: str, paths: Paths) -> None:
+    """kill -9 between two chunks or in one leaves true sums, and the next run takes what is left."""
+    fill(ledger, 9)
+    chunks = 0
+    before = sums(ledger)
+    rules = [Rule("texts", 5), Rule("spans", 20)]
+    for kills in range(1, 6):
+        command = [sys.executable, "-c", _WORKER, target, str(paths.data), str(paths.config)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None and process.stdout is not None
+            for chunk in range(kills):
+                if not process.stdout.readline():
+                    break
+                chunks += 1
+                if chunk < kills - 1 or kills % 2:  # every other process is killed while it works on the next chunk
+                    process.stdin.write(b"\n")
+                    process.stdin.flush()
+            process.send_signal(signal.SIGKILL)
+        assert_true_sums(ledger, before)
+    assert chunks >= 8
+    service(ledger).apply(rules)
+    assert_true_sums(ledger, before)
+    assert service(ledger).plan(rules) == []
+
+
+def test_the_rules_of_the_settings_run_once_a_day(ledger: PromptLedger) -> None:
+    """Without rules nothing ever runs; with rules once a day, whoever asks; malformed ones are said."""
+    fill(ledger, 4)
+    assert ledger.retention.run_daily() is None
+    rules = Settings(retention_texts_days=10, retention_spans_days=40, retention_texts_by_kind=("tool=3",))
+    daily = RetentionService(ledger.database, lambda: rules)
+    found = daily.plan(daily.rules())
+    done = daily.run_daily()
+    assert done is not None and [(s.subject, s.done) for s in done] == [(s.subject, s.found.rows) for s in found]
+    assert daily.run_daily() is None and daily.last_run_us() is not None
+    with clock.moved(clock.from_us(clock.now_us() + DAY_US + 1)):
+        assert daily.run_daily() is not None
+    with pytest.raises(InputError):
+        RetentionService(ledger.database, lambda: Settings(retention_texts_by_kind=("tool",))).run_daily()
+
+
+def test_a_dry_run_says_what_how_much_and_from_when(ledger: PromptLedger) -> None:
+    """Rows, characters, and the oldest and newest moment of what would go; nothing is changed."""
+    now_us = clock.now_us()
+    for days in (40, 30, 2):
+        ledger.traces.record(
+            [SpanRecord(f"t{days}", "s", "a", "llm", "succeeded", now_us - days * DAY_US, 5, input="x" * 10)]
+        )
+    before = sums(ledger)
+    texts, steps = service(ledger).plan([Rule("texts", 20), Rule("spans", 35)])
+    assert texts.found == (2, 24, now_us - 40 * DAY_US, now_us - 30 * DAY_US)
+    assert steps.found.rows == 1 and steps.found.newest_us == now_us - 40 * DAY_US
+    assert sums(ledger) == before and service(ledger).plan([Rule("texts", 20)]) == [texts]
+
+
+def test_space_is_given_back(ledger: PromptLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unused parts of the file go back to the disk; without room for the copy nothing is touched."""
+    old = clock.now_us() - 50 * DAY_US
+    for number in range(20):
+        ledger.traces.record([SpanRecord(f"t{number}", "s", "a", "llm", "succeeded", old, 5, input="x" * 100_000)])
+    service(ledger).apply([Rule("spans", 10)])
+    if ledger.database.path is not None:
+        assert ledger.retention.unused_bytes() > 1_000_000
+        monkeypatch.setattr(vacuum, "_SPARE", 2**62)
+        with pytest.raises(DatabaseFull):
+            ledger.retention.give_back()
+        monkeypatch.undo()
+    freed = ledger.retention.give_back()
+    assert ledger.retention.unused_bytes() == 0 and freed.before >= freed.after > 0
+    assert ledger.database.path is None or freed.before - freed.after > 1_000_000
+    assert ledger.traces.trace("t3").span_count == 1
