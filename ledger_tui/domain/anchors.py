@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
 from ledger_tui.domain.content import Message
 from ledger_tui.domain.fitting import MIN_LITERAL, Shape, template_shapes
+from ledger_tui.domain.template import NO_TEXTS
 
 T = TypeVar("T")
 LENGTHS = (128, 64, 32, 16, 8, 4)
@@ -33,16 +34,24 @@ class Pattern(Generic[T]):
     owner: T
     messages: tuple[Message, ...]
     """Roles and templates."""
+    texts: tuple[Mapping[str, str], ...] = ()
+    """For each message what the names in its includes stand for; none when no message includes anything."""
 
     @cached_property
     def shapes(self) -> tuple[tuple[str, tuple[Shape, ...]], ...]:
         """Role and shapes of each message; a message without shapes fits nothing."""
-        return tuple((message.role, template_shapes(message.text)) for message in self.messages)
+        texts = self.texts or (NO_TEXTS,) * len(self.messages)
+        pairs = zip(self.messages, texts, strict=True)
+        return tuple((message.role, template_shapes(message.text, known)) for message, known in pairs)
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
         """Every anchor it could have."""
-        return tuple(key for at, one in enumerate(self.messages[:ANCHORED_MESSAGES]) for key in _keys(at, one.text))
+        found: list[Key] = []
+        for at, message in enumerate(self.messages[:ANCHORED_MESSAGES]):
+            composed = bool(self.texts and self.texts[at])
+            found += _keys(at, *(_composed_ends(self.shapes[at][1]) if composed else _ends(message.text)))
+        return tuple(found)
 
     @cached_property
     def inner(self) -> tuple[tuple[str, ...], ...]:
@@ -54,17 +63,33 @@ class Pattern(Generic[T]):
         return tuple(longest)
 
 
-def _keys(at: int, template: str) -> Iterable[Key]:
+def _ends(template: str) -> tuple[str, str, bool]:
+    """The literal text that a template begins with, that it ends with, and whether it is nothing else."""
     first = _TAG.search(template)
     if first is None:
         whole = template.replace("\r\n", "\n").replace("\r", "\n").strip()
-        head = tail = whole
-        if whole:
-            yield at, "=", 0, whole
-    else:
-        head = template[: first.start()].replace("\r\n", "\n").strip()
-        last = max(template.rfind(end) for end in ("}}", "%}", "#}"))
-        tail = template[last + 2 :].replace("\r\n", "\n").strip() if last >= 0 else ""
+        return whole, whole, True
+    last = max(template.rfind(end) for end in ("}}", "%}", "#}"))
+    head = template[: first.start()].replace("\r\n", "\n").strip()
+    return head, template[last + 2 :].replace("\r\n", "\n").strip() if last >= 0 else "", False
+
+
+def _composed_ends(shapes: Sequence[Shape]) -> tuple[str, str, bool]:
+    """``_ends`` of a template that includes others: what all ways through it have in common."""
+    head = _common_beginning([shape.literals[0].lstrip() for shape in shapes]).strip()
+    tail = _common_beginning([shape.literals[-1].rstrip()[::-1] for shape in shapes])[::-1].strip()
+    return head, tail, len(shapes) == 1 and not shapes[0].gaps
+
+
+def _common_beginning(texts: Sequence[str]) -> str:
+    first, last = min(texts, default=""), max(texts, default="")
+    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:same]
+
+
+def _keys(at: int, head: str, tail: str, is_whole: bool) -> Iterable[Key]:
+    if is_whole and head:
+        yield at, "=", 0, head
     for length in LENGTHS:
         if len(head) >= length:
             yield at, "<", length, head[:length]

@@ -10,11 +10,13 @@ is bounded by a count of searches.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
+
+from ledger_tui.domain.template import NO_TEXTS
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import Message
@@ -104,8 +106,11 @@ def _joined(one: Gap, other: Gap) -> Gap:
     return Gap(None, one.hidden + other.hidden, one.lost | other.lost | names)
 
 
-def template_shapes(template: str) -> tuple[Shape, ...]:
-    """The shapes of a template, the one with most literal text first; empty when it cannot be read or is too large."""
+def template_shapes(template: str, texts: Mapping[str, str] = NO_TEXTS) -> tuple[Shape, ...]:
+    """The shapes of a template, the one with most literal text first; empty when it cannot be read or is too large.
+
+    texts: what the names in its includes stand for; an include of another name is a gap.
+    """
     if "{{" not in template and "{%" not in template and "{#" not in template:
         return (Shape((template.replace("\r\n", "\n").replace("\r", "\n"),)),)
     if len(template) > MAX_TEMPLATE_CHARACTERS:
@@ -115,7 +120,7 @@ def template_shapes(template: str) -> tuple[Shape, ...]:
         return (simple,) if len(simple.gaps) <= MAX_GAPS else ()
     from ledger_tui.domain.template_shapes import flattened
 
-    ways = flattened(template, MAX_SHAPES)
+    ways = flattened(template, MAX_SHAPES, texts)
     shapes = dict.fromkeys(shape_of(way) for way in ways)
     found = [shape for shape in shapes if len(shape.gaps) <= MAX_GAPS]
     return tuple(sorted(found, key=lambda shape: (-shape.weight, len(shape.gaps))))

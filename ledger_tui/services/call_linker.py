@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain.conversation import MAX_CHARACTERS, read_conversation
+from ledger_tui.domain.link_notes import noted
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LINKED, TERMINAL, SpanRecord
 from ledger_tui.store import linking as store
 from ledger_tui.store.linking import Seen
@@ -43,11 +44,17 @@ class CallLinker:
         self._remembered: dict[tuple[Any, ...], Match | None] = {}
         self._fresh = False
         self._renders: list[Mapping[str, Any]] = []
+        self._begun: dict[tuple[str, str], str] = {}
+        """What calls were asked that began in this batch, by trace and span id."""
+        self._others_run: bool | None = None
+        """Whether calls run that began in earlier batches; None when nobody looked."""
 
     def begin_batch(self) -> None:
         """What others wrote since the last batch counts from now on."""
         self._fresh = False
         self._renders.clear()
+        self._begun.clear()
+        self._others_run = None
 
     def learn(self, renders: Sequence[Mapping[str, Any]]) -> None:
         """Rows of ``usages`` that are stored together with the calls that are linked next."""
@@ -56,12 +63,11 @@ class CallLinker:
     def link(self, records: Sequence[SpanRecord]) -> list[Linked]:
         """The records in their order, those that are model calls without a version linked where their messages say so."""
         found = [Linked(record, None) for record in records]
-        asked = [at for at, record in enumerate(records) if is_candidate(record)]
+        asked = [at for at, record in enumerate(records) if record.kind == "llm" and self._is_asked(record)]
         if not asked:
             return found
         try:
             with self._database.lean() as lean:
-                self._refresh(lean)
                 for at in asked:
                     found[at] = self._link(lean, records[at])
         except Exception as error:
@@ -74,6 +80,27 @@ class CallLinker:
         if counted and self._gatherer is not None:
             store.count_in(lean, counted)
             self._gatherer.wrote(store.groups_stamp(lean))
+
+    def _is_asked(self, record: SpanRecord) -> bool:
+        """Whether a model call is to be linked; what one was asked that only begins is remembered for its end."""
+        if record.version_id is not None or record.execution_id is not None:
+            return False
+        if record.status in TERMINAL:
+            return True
+        if record.input and not record.flags & FLAG_CUT:
+            self._begun[record.trace_id, record.span_id] = record.input
+        return False
+
+    def _question(self, lean: Lean, record: SpanRecord) -> str:
+        """What an ended call was asked, by its own record or by the one that began it; empty when that is not known."""
+        if record.input is not None:
+            return "" if record.flags & FLAG_CUT else record.input
+        known = self._begun.get((record.trace_id, record.span_id))
+        if known is not None:
+            return known
+        if self._others_run is None:
+            self._others_run = store.some_run(lean)
+        return (store.begun_with(lean, record.trace_id, record.span_id) or "") if self._others_run else ""
 
     def _refresh(self, lean: Lean) -> None:
         if self._matcher is None or self._gatherer is None:
@@ -95,8 +122,11 @@ class CallLinker:
         self._fresh = True
 
     def _link(self, lean: Lean, record: SpanRecord) -> Linked:
+        asked = self._question(lean, record)
+        if not asked or len(asked) > MAX_CHARACTERS:
+            return Linked(record, None)
+        self._refresh(lean)
         assert self._matcher is not None and self._gatherer is not None
-        asked = record.input or ""
         name = (hash(asked), len(asked), record.prompt_id, record.model)
         known = name in self._remembered
         match = self._remembered.get(name)
@@ -109,19 +139,6 @@ class CallLinker:
         if not said or record.prompt_id is not None or record.model is None:
             return Linked(record, None)
         return Linked(record, self._gatherer.see(said, record.started_us, record.model))
-
-
-def is_candidate(record: SpanRecord) -> bool:
-    """Whether a record is an ended model call whose version is not known and whose messages are there in full."""
-    return (
-        record.kind == "llm"
-        and record.version_id is None
-        and record.execution_id is None
-        and record.status in TERMINAL
-        and bool(record.input)
-        and len(record.input or "") <= MAX_CHARACTERS
-        and not record.flags & FLAG_CUT
-    )
 
 
 def linked(record: SpanRecord, match: Match) -> SpanRecord:
@@ -138,14 +155,9 @@ def linked(record: SpanRecord, match: Match) -> SpanRecord:
 
 def link_attributes(attributes: str, match: Match) -> str:
     """Attributes (JSON text) with the recovered ``variables`` and, under ``linked``, how the version was told."""
-    noted = json.loads(attributes) if attributes else {}
     how: dict[str, Any] = {"by": match.by}
-    if match.values:
-        where = noted if "variables" not in noted else how
-        where["variables"] = match.values
-        how["recovered"] = sorted(match.values)
     if match.uncertain:
         how["uncertain"] = list(match.uncertain)
     if match.others:
         how["ambiguous"] = list(match.others)
-    return json.dumps({**noted, "linked": how}, ensure_ascii=False, separators=(",", ":"))
+    return noted(attributes, match.values, how)

@@ -171,7 +171,7 @@ class LinkingService:
 
         with self._database.lean() as lean:
             head = store.version_head(lean, version_id)
-            pattern = pattern_of(head, store.contents(lean, [version_id]).get(version_id))
+            pattern = pattern_of(lean, head, store.contents(lean, [version_id]).get(version_id))
             high = store.newest_span(lean)
         if pattern is None:
             return 0

@@ -1,7 +1,7 @@
 """Which version of which prompt a conversation was made from. For one thread at a time.
 
 First what was rendered here, letter by letter; then by the versions' texts. Versions never change, so their texts are read
-once; only what the registry gained is read again.
+once; only what the registry gained is read again. What a version includes is what that means now.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.domain.conversation import Conversation, read_conversation, same_role
 from ledger_tui.domain.fitting import Fit, fit_messages
 from ledger_tui.errors import ContentRefused
+from ledger_tui.services.include_texts import IncludeTexts, may_include
 from ledger_tui.store import linking as store
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Matcher:
         self._journal = -1
         self._usage = ""
         self._patterns: dict[str, Pattern[VersionFacts] | None] = {}
+        self._composed: dict[str, tuple[Message, ...]] = {}
+        """The messages of versions that include others, by version id."""
+        self._includes = IncludeTexts()
         self._active: set[str] = set()
         self._index: AnchorIndex[VersionFacts] = AnchorIndex([])
         self._renders: OrderedDict[int, _Rendered] = OrderedDict()
@@ -109,11 +113,26 @@ class Matcher:
         contents = store.contents(lean, new)
         for head in heads:
             if head.version_id not in self._patterns:
-                self._patterns[head.version_id] = pattern_of(head, contents.get(head.version_id))
+                content = _read(contents.get(head.version_id))
+                self._patterns[head.version_id] = None if content is None else _pattern(head, content)
+                if content is not None and any(may_include(message.text) for message in content.messages):
+                    self._composed[head.version_id] = content.messages
         self._active = store.active_versions(lean)
-        if new:
+        if self._follow_includes(lean) or new:
             known = (self._patterns[head.version_id] for head in heads)
             self._index = AnchorIndex([pattern for pattern in known if pattern is not None])
+
+    def _follow_includes(self, lean: Lean) -> bool:
+        """Give the versions that include others the texts that this means now; whether one changed."""
+        changed = False
+        self._includes.begin()
+        for version_id, messages in self._composed.items():
+            pattern = self._patterns[version_id]
+            texts = tuple(self._includes.of(lean, message) for message in messages)
+            if pattern is not None and texts != pattern.texts:
+                self._patterns[version_id] = Pattern(pattern.owner, pattern.messages, texts)
+                changed = True
+        return changed
 
     def _read_renders(self, lean: Lean) -> None:
         for usage_id, prompt_id, version_id, rendered in reversed(store.renders(lean, self._usage, MAX_RENDERS)):
@@ -158,14 +177,24 @@ class Matcher:
         return match_of(owner, fit, others)
 
 
-def pattern_of(head: store.VersionHead, content: str | None) -> Pattern[VersionFacts] | None:
-    """A version as a pattern, None when its content cannot be read."""
+def pattern_of(lean: Lean, head: store.VersionHead, content: str | None) -> Pattern[VersionFacts] | None:
+    """A version with what it includes now as a pattern, None when its content cannot be read."""
+    read, includes = _read(content), IncludeTexts()
+    return None if read is None else _pattern(head, read, tuple(includes.of(lean, one) for one in read.messages))
+
+
+def _read(content: str | None) -> PromptContent | None:
     try:
-        read = PromptContent.from_json(content or "")
+        return PromptContent.from_json(content or "")
     except ContentRefused:
         return None
-    messages = tuple(Message(same_role(message.role), message.text) for message in read.messages)
-    return Pattern(VersionFacts(*head, read.model), messages)
+
+
+def _pattern(
+    head: store.VersionHead, content: PromptContent, texts: tuple[Mapping[str, str], ...] = ()
+) -> Pattern[VersionFacts]:
+    messages = tuple(Message(same_role(message.role), message.text) for message in content.messages)
+    return Pattern(VersionFacts(*head, content.model), messages, texts)
 
 
 def fit_pattern(pattern: Pattern[Any], said: Sequence[Message]) -> Fit | None:

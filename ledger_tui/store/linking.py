@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain.values import ACTIVE, FLAG_LINKED, TERMINAL, SpanRecord, TokenUsage
+from ledger_tui.domain.values import ACTIVE, FLAG_CUT, FLAG_LINKED, TERMINAL, SpanRecord, TokenUsage
 from ledger_tui.errors import NotFound
 from ledger_tui.store import day_sums
 
@@ -123,6 +123,24 @@ def parameters(lean: Lean, usage_id: str) -> dict[str, Any]:
     row = lean.one("SELECT parameters FROM usages WHERE id = :id", {"id": usage_id})
     found = json.loads(row[0]) if row is not None else {}
     return found if isinstance(found, dict) else {}
+
+
+def some_run(lean: Lean) -> bool:
+    """Whether recorded spans run."""
+    return lean.one("SELECT 1 FROM open_spans LIMIT 1") is not None
+
+
+_BEGUN = """
+SELECT p.input FROM traces t JOIN spans s ON s.trace_key = t.id JOIN span_payloads p ON p.span_key = s.id
+WHERE t.trace_id = :trace_id AND s.span_id = :span_id AND s.status = 'running' AND (s.flags & :cut) = 0
+ORDER BY s.id DESC LIMIT 1
+"""
+
+
+def begun_with(lean: Lean, trace_id: str, span_id: str) -> str | None:
+    """The whole text that a running span was recorded with; None without one."""
+    row = lean.one(_BEGUN, {"trace_id": trace_id, "span_id": span_id, "cut": FLAG_CUT})
+    return None if row is None else row[0]
 
 
 _GROUP = (

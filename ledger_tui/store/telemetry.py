@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import ids
+from ledger_tui.domain import ids, link_notes
 from ledger_tui.domain.span_words import (
     FIRST_US,
     FLAG_DUPLICATE,
+    FLAG_LINKED,
     LAST_US,
     MAX_COST_NUSD,
     MAX_ID,
@@ -111,7 +112,7 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
             written.append(key or None)
             continue
         if before is not None and fresh[before].status == "running":
-            fresh[before] = span
+            fresh[before] = _ended(fresh[before], span)
         else:
             is_twin = before is not None or place in known
             in_batch[place] = len(fresh)
@@ -244,7 +245,7 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     Its start, environment, session and user, and the texts and attributes that the record leaves out, stay as they were.
     """
     outcome = {**_outcome(span), "flags": span.flags}
-    changes = ", ".join(f"{name} = :{name}" for name in outcome)
+    changes = ", ".join(f"{name} = :{name}" for name in outcome).replace("flags = ", "flags = flags | ")
     sql = (
         f"UPDATE spans SET {changes} WHERE id = :key AND status = 'running' "
         "RETURNING started_us, environment, session_id, user_identifier"
@@ -256,6 +257,9 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     texts = {name: text for name in ("input", "output", "error") if (text := getattr(span, name)) is not None}
     if attributes := _attributes(span):
         texts["attributes"] = attributes
+        if span.flags & FLAG_LINKED:
+            kept = lean.one("SELECT attributes FROM span_payloads WHERE span_key = :key", {"key": key})
+            texts["attributes"] = link_notes.carried(kept[0] if kept else "", attributes)
     if texts:
         changes = ", ".join(f"{name} = :{name}" for name in texts)
         lean.execute(f"UPDATE span_payloads SET {changes} WHERE span_key = :key", {**texts, "key": key})
@@ -263,6 +267,29 @@ def end_span(lean: Lean, key: int, span: SpanRecord) -> bool:
     _add_to_traces(lean, [span], ending=True)
     day_sums.add(lean, [span])
     return True
+
+
+def _ended(first: SpanRecord, span: SpanRecord) -> SpanRecord:
+    """A running span with its end, when neither is stored yet; the same as ``end_span`` makes of them."""
+    attributes = _attributes(span) or None
+    if attributes and span.flags & FLAG_LINKED:
+        attributes = link_notes.carried(_attributes(first) or "", attributes)
+    return replace(
+        span,
+        name=first.name,
+        kind=first.kind,
+        parent_span_id=first.parent_span_id,
+        agent_id=first.agent_id,
+        started_us=first.started_us,
+        environment=first.environment,
+        session_id=first.session_id,
+        user_identifier=first.user_identifier,
+        input=first.input if span.input is None else span.input,
+        output=first.output if span.output is None else span.output,
+        error=first.error if span.error is None else span.error,
+        attributes_json=attributes or _attributes(first),
+        flags=first.flags | span.flags,
+    )
 
 
 _SUMS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledger_tui.domain import sandbox
 from ledger_tui.domain.anchors import AnchorIndex, Pattern
 from ledger_tui.domain.content import Message
 from ledger_tui.domain.conversation import read_conversation
@@ -33,6 +34,46 @@ PARTS = st.lists(
     min_size=1,
     max_size=7,
 )
+
+
+@given(PARTS, PARTS, PARTS, st.integers(0, 7), st.fixed_dictionaries({"one": VALUES, "two": VALUES, "three": VALUES}))
+@settings(max_examples=200, deadline=None)
+def test_what_a_template_with_includes_renders_fits_it(
+    parts: list[str], tone: list[str], rules: list[str], at: int, values: dict[str, str]
+) -> None:
+    """Whatever stands in a template and in what it includes, its output fits, is found, and certain values are true."""
+    texts = {"tone": "".join(tone) + '{% include "rules" %}', "rules": "".join(rules)}
+    template = "".join([*parts[:at], '{% include "tone" %}', *parts[at:]])
+    text = sandbox.render(template, values, texts=texts)
+    shapes = template_shapes(template, texts)
+    fits = [fit for shape in shapes if (fit := fit_text(shape, text)) is not None]
+    assert fits
+    if len(shapes) == 1:
+        assert all(values[name] == value for name, value in fits[0].values.items())
+    pattern = Pattern("p", (Message("user", template),), (texts,))
+    if pattern.keys:
+        assert AnchorIndex([pattern]).candidates((Message("user", text),)) == [pattern]
+
+
+def test_an_include_that_cannot_be_followed_is_a_gap() -> None:
+    """A name that means nothing, a text that includes itself and one that grows without end leave a place open."""
+    ending = " Answer in one line: {{ x }}"
+    (shape,) = template_shapes('{% include "gone" %}' + ending)
+    assert fit_text(shape, "Anything. Answer in one line: yes") is not None and shape.gaps[0].name is None
+    (shape,) = template_shapes('{% include "me" %}' + ending, {"me": 'Hello {% include "me" %}'})
+    fit = fit_text(shape, "Hello you. Answer in one line: yes")
+    assert fit is not None and fit.values == {"x": "yes"}
+    texts = {"tens": '{% include "more" %}' * 10, "more": '{% include "most" %}' * 10, "most": "y" * 1_000}
+    shapes = template_shapes('{% include "tens" %}' * 10 + ending, texts)
+    assert shapes and all(sum(map(len, shape.literals)) < 70_000 for shape in shapes)
+
+
+def test_a_name_that_the_including_text_sets_is_no_variable() -> None:
+    """What the outer text sets and the inner one prints is left open, not given as a variable of the caller."""
+    (shape,) = template_shapes(
+        '{% set who = name | upper %}{% include "hi" %}, {{ mood }}', {"hi": "Hello dear {{ who }}"}
+    )
+    assert [gap.name for gap in shape.gaps] == [None, "mood"]
 
 
 @given(PARTS, st.fixed_dictionaries({"one": VALUES, "two": VALUES, "three": VALUES}))

@@ -141,6 +141,39 @@ def test_between_versions_the_most_specific_wins_and_ties_are_told(local: Prompt
     assert three[0] == version_id(local, "a", 1) and "ambiguous" not in three[2]["linked"]
 
 
+def test_a_prompt_that_includes_others_is_found(local: PromptLedger) -> None:
+    """What a prompt includes is part of its text: a call rendered elsewhere fits it, with variables of both texts."""
+    local.create_prompt("shared/tone", "Keep a {{ mood }} tone and never promise a refund.")
+    local.create_prompt("ask", '{% include "shared/tone" %}\n\nQuestion: {{ question }}', system=SYSTEM)
+    local.create_prompt("tell", '{% include "shared/tone" %}\n\nStory: {{ question }}', system=SYSTEM)
+    asked = "Keep a warm tone and never promise a refund.\n\n{}: why?"
+    for word in ("Question", "Story"):
+        call(local, {"instructions": SYSTEM, "input": asked.format(word)})
+    for (version, _, attributes), name in zip(stored(local), ("ask", "tell"), strict=True):
+        assert version == version_id(local, name)
+        assert attributes["variables"] == {"mood": "warm", "question": "why?"}
+        assert attributes["linked"]["by"] == "fit"
+
+
+def test_includes_mean_what_they_mean_now(local: PromptLedger) -> None:
+    """A label that moves changes what its includes stand for; a pinned one stays; what cannot be followed is left open."""
+    local.create_prompt("tone", "Be kind and brief, please.")
+    local.create_prompt("now", '{% include "tone" %} Topic: {{ topic }}')
+    local.create_prompt("pinned", '{% include "tone@1" %} Topic of old: {{ topic }}')
+    local.create_prompt("gone", '{% include "nobody" %} Topic of nobody: {{ topic }}')
+    call(local, "Be kind and brief, please. Topic: rain")
+    assert stored(local)[-1][0] == version_id(local, "now")
+    local.update_prompt("tone", "Be stern and long, always.")
+    call(local, "Be stern and long, always. Topic: rain")
+    call(local, "Be kind and brief, please. Topic: rain")
+    call(local, "Be kind and brief, please. Topic of old: rain")
+    call(local, "Whatever stood here. Topic of nobody: rain")
+    _, stern, kind, old, gone = stored(local)
+    assert stern[0] == version_id(local, "now") and kind[0] is None
+    assert old[0] == version_id(local, "pinned")
+    assert (gone[0], gone[2]["variables"]) == (version_id(local, "gone"), {"topic": "rain"})
+
+
 def test_what_may_be_read_in_two_ways_is_left_out(local: PromptLedger) -> None:
     """The version is linked, and variables whose values cannot be told are named instead of guessed."""
     local.create_prompt("route", "Plan a journey from {{ a }} to {{ b }}.")
@@ -252,6 +285,47 @@ def test_the_list_is_bounded(local: PromptLedger) -> None:
         assert local.flush()
     rows = local.linking.unregistered(300)
     assert len(rows) == 300 and rows[0].calls == 3
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_end_of_a_call_that_was_begun_before(ledger: PromptLedger, together: bool) -> None:
+    """A call whose question came with its beginning is linked by its end, and keeps what its beginning said."""
+    ledger.create_prompt("answer", QUESTION)
+    ledger.prepare()
+    ends: list[dict[str, Any]] = [
+        {},
+        {"input_data": ASKED},
+        {"attributes": {"mine": 2}},
+        {},
+    ]
+    first = [{"mine": 1}, {"mine": 1}, {"mine": 1}, {"variables": {"question": "own"}}]
+    ledger._recorder.spooler.by_itself = False
+    for number, attributes in enumerate(first):
+        begun = {"input_data": ASKED, "output_data": "…", "status": "running", "attributes": attributes}
+        ledger.log_external_span(
+            trace_id="t", name="ask", span_id=f"s{number}", model="gpt-4o", session_id="s", **begun
+        )
+    if not together:
+        assert ledger.flush()
+    for number, end in enumerate(ends):
+        ledger.log_external_span(
+            trace_id="t", name="other", span_id=f"s{number}", model="gpt-4o", prompt_tokens=9, **end
+        )
+    found = stored(ledger)
+    assert [(version, flags) for version, flags, _ in found] == [(version_id(ledger, "answer"), FLAG_LINKED)] * 4
+    told = {"by": "fit", "recovered": ["language", "question"]}
+    assert [attributes for _, _, attributes in found] == [
+        {"mine": 1, "variables": VALUES, "linked": told},
+        {"mine": 1, "variables": VALUES, "linked": told},
+        {"mine": 2, "variables": VALUES, "linked": told},
+        {"variables": {"question": "own"}, "linked": {**told, "variables": VALUES}},
+    ]
+    trace = ledger.traces.trace("t")
+    assert (trace.span_count, trace.status, trace.session_id) == (4, "succeeded", "s")
+    for span in ledger.traces.spans(trace.key):
+        payload = ledger.traces.payload(span.key)
+        assert (span.name, payload.input, payload.output) == ("ask", ASKED, "…")
+    assert not differing(ledger)
 
 
 def test_hidden_text_stays_hidden(paths: Paths) -> None:
