@@ -119,7 +119,8 @@ def _budget_words(detail: Mapping[str, Any]) -> str:
 def _spike_words(detail: Mapping[str, Any]) -> str:
     kind = str(detail["measure"])
     value, usual, limit = (_shown(kind, float(detail[name])) for name in ("value", "median", "limit"))
-    label = "all calls" if detail["by"] == "all" else f"{detail['by']} {detail['label']}"
+    label = f"{detail['by']} {detail['label']}" if detail["label"] else f"calls of no {detail['by']}"
+    label = "all calls" if detail["by"] == "all" else label
     days = len(detail["history"])
     return f"{label} on {detail['day']}: {_MEASURES[kind]} {value}, usually {usual} ({days} days), unusual from {limit}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -47,6 +48,7 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
     | ctrl+p | The palette: every action, prompt, trace and theme. |
     | y, ctrl+y | Copy the source text. |
     | $ | The receipt of the cost under the cursor. |
+    | ! | Budgets and alerts. |
     | u | Undo the last change of the registry. |
     | ctrl+q | Leave. |
     """
@@ -88,6 +90,14 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
             show=False,
             id="app.receipt",
             tooltip="The receipt of the cost under the cursor",
+        ),
+        Binding(
+            "exclamation_mark",
+            "alerts",
+            "Alerts",
+            show=False,
+            id="app.alerts",
+            tooltip="Budgets and alerts: what may be spent, and what was worth telling",
         ),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
@@ -159,18 +169,18 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         self.opened.set()
         return None
 
-    def refresh_facts(self, spend: str | None = None) -> None:
-        """Renew what the top line says; ``spend`` None keeps the figure."""
+    def refresh_facts(self, **changes: Any) -> None:
+        """Renew what the top line says; ``changes``: fields of LineFacts about money."""
         database = self.ledger.database
         server = database.dialect != "sqlite"
         workspace = f"server {database.label}" if server else Path(database.label).stem
         notable = server or database.label != str(self.ledger.paths.database)
-        self.facts = LineFacts(
+        self.facts = replace(
+            self.facts,
             workspace=workspace if notable else "",
             environment=self.ledger.environment,
-            spend=self.facts.spend if spend is None else spend,
-            sync=self.facts.sync,
             notable=notable,
+            **changes,
         )
 
     def watch_facts(self, facts: LineFacts) -> None:
@@ -187,6 +197,10 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
             await self.close_pages()
         else:
             await self.switch_mode(mode)
+
+    @on(TopLine.MoneyChosen)
+    def _money_chosen(self) -> None:
+        self.action_alerts()
 
     @on(TopLine.Chosen)
     async def _chosen(self, event: TopLine.Chosen) -> None:
@@ -256,6 +270,19 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         from ledger_tui.ui.dialogs.receipt import show_receipt
 
         show_receipt(self.place)
+
+    def action_alerts(self) -> None:
+        """Budgets and alerts, a page of Costs."""
+        self.call_later(self._show_alerts)
+
+    async def _show_alerts(self) -> None:
+        from ledger_tui.ui.places.costs.budgets import BudgetsPage
+
+        if isinstance(self.screen, BudgetsPage):
+            return
+        await self.switch_mode("costs")
+        await self.close_pages()
+        await self.push_screen(BudgetsPage())
 
     def action_zoom(self) -> None:
         """Let the focused pane fill the place, or put it back."""

@@ -1,19 +1,23 @@
-"""What goes on quietly behind the places: imports after the first frame, the person's files, today's spend."""
+"""What goes on quietly behind the places: imports after the first frame, the person's files, today's spend and alerts."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain import money
+from ledger_tui.domain import clock, money
+from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.widgets.top_line import PLACES
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.alerts import AlertRow
+    from ledger_tui.domain.budgets import Standing
+    from ledger_tui.ledger import PromptLedger
     from ledger_tui.paths import Paths
     from ledger_tui.ui.actions import KnownAction
     from ledger_tui.ui.app import LedgerApp
@@ -21,6 +25,10 @@ if TYPE_CHECKING:
 FILES_EVERY_S = 1.0
 SPEND_EVERY_S = 4.0
 INDEX_EVERY_S = 2.0
+SPIKES_EVERY = 15
+"""Every how many looks at the money days are compared."""
+ALERTS = 100
+"""How many of the newest alerts count."""
 HEAVY = ("sqlmodel", "jinja2", "markdown_it", "tomlkit")
 """Libraries that the next few actions need; the clients of providers load when a model is called."""
 
@@ -89,15 +97,83 @@ async def search_texts(app: LedgerApp) -> None:
 
 
 async def spend(app: LedgerApp) -> None:
-    """Keep today's spend in the top line; a ledger that cannot be read just keeps the last figure."""
+    """Keep today's spend, the fullest budget and new alerts before the person's eyes.
+
+    A ledger that cannot be read just keeps the last figures.
+    """
     await app.opened.wait()
+    watch = Money(app.ledger)
     while True:
         try:
-            today = await asyncio.to_thread(app.ledger.costs.today)
+            seen = await asyncio.to_thread(watch.look)
         except LedgerError:
             pass
         else:
-            priced = today.calls > today.unpriced
-            known = today.cost_nusd if priced or not today.calls else None
-            app.refresh_facts(f"today {money.show(known, today.unpriced if priced else 0)}")
+            app.refresh_facts(**seen.facts)
+            for alert in seen.alerts:
+                severity: Any = "error" if alert.glyph == "✗" else "warning"
+                words = f"{alert.words}  (! shows it)"
+                app.notify(printable(words), title=printable(alert.title), severity=severity, timeout=12, markup=False)
+            for problem in seen.problems:
+                app.place.show_error(problem)
         await asyncio.sleep(SPEND_EVERY_S)
+
+
+class Seen(NamedTuple):
+    """What one look at the money found."""
+
+    facts: dict[str, Any]
+    """For the top line."""
+    alerts: list[AlertRow]
+    """What a person was not told yet."""
+    problems: list[LedgerError]
+
+
+class Money:
+    """Looks at spending, budgets and alerts; meant for a thread."""
+
+    def __init__(self, ledger: PromptLedger) -> None:
+        self._ledger = ledger
+        self._began_us = clock.now_us()
+        self._told: set[str] = set()
+        self._looks = 0
+
+    def look(self) -> Seen:
+        """One look; every now and then also for days that stand out. Raises StoreError."""
+        ledger = self._ledger
+        today = ledger.costs.today()
+        problems: list[LedgerError] = []
+        if ledger.as_of is None:
+            found = ledger.alerts.look(with_spikes=self._looks % SPIKES_EVERY == 0)
+            standings, problems = found.standings, found.problems
+        else:
+            standings = ledger.budgets.standings()
+        self._looks += 1
+        alerts = [row for row in ledger.alerts.entries(ALERTS) if row.seen_us is None]
+        new = [row for row in alerts if row.at_us >= self._began_us and row.key not in self._told]
+        self._told.update(row.key for row in new)
+        priced = today.calls > today.unpriced
+        known = today.cost_nusd if priced or not today.calls else None
+        told = f"today {money.show(known, today.unpriced if priced else 0)}"
+        return Seen({**budget_facts(told, standings), "alerts": len(alerts)}, new, problems)
+
+
+def budget_facts(spend: str, standings: Sequence[Standing]) -> dict[str, Any]:
+    """The top line's words for today's spend and the fullest budget."""
+    if not standings:
+        return {"spend": spend, "budget": (), "budget_state": "ok"}
+    fullest = standings[0]
+    spec = fullest.budget.spec
+    glyph = {"warn": "⚠ ", "over": "✗ "}.get(fullest.state, "")
+    amounts = f"{money.show(fullest.spent_nusd, fullest.unpriced)} of {money.show(spec.limit_nusd)}"
+    subject = "" if spec.subject == "everything" else f"{spec.subject} "
+    when = "today" if spec.period == "day" else "this month"
+    return {
+        "spend": "" if when == "today" and not subject else spend,
+        "budget": (
+            f"{glyph}{subject}{when} {amounts} ({fullest.percent} %)",
+            f"{glyph}{amounts} ({fullest.percent} %)",
+            f"{glyph}{fullest.percent} % of {money.show(spec.limit_nusd)}",
+        ),
+        "budget_state": fullest.state,
+    }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
@@ -29,6 +31,12 @@ class LineFacts:
     workspace: str = ""
     environment: str = ""
     spend: str = ""
+    budget: tuple[str, ...] = ()
+    """Where the fullest budget stands, in words and, where there is less room, in fewer."""
+    budget_state: str = "ok"
+    """ok, warn or over."""
+    alerts: int = 0
+    """How many alerts nobody has looked at."""
     sync: str = ""
     notable: bool = False
     """A workspace that is not the usual one (a demo, a server) is set off from the rest."""
@@ -37,7 +45,13 @@ class LineFacts:
 class TopLine(Widget):
     """The five places, the workspace, its environment, today's spend and the sync state on one line."""
 
-    COMPONENT_CLASSES = {"top-line--place", "top-line--active", "top-line--muted", "top-line--notable"}
+    COMPONENT_CLASSES = {
+        "top-line--place",
+        "top-line--active",
+        "top-line--muted",
+        "top-line--notable",
+        "top-line--over",
+    }
 
     DEFAULT_CSS = """
     TopLine {
@@ -49,6 +63,7 @@ class TopLine(Widget):
         .top-line--active { color: $primary; text-style: bold underline; }
         .top-line--muted { color: $text-muted; }
         .top-line--notable { color: $warning; text-style: bold; }
+        .top-line--over { color: $error; text-style: bold; }
     }
     """
 
@@ -61,10 +76,17 @@ class TopLine(Widget):
 
         place: str
 
+    @dataclass
+    class MoneyChosen(Message):
+        """The spend, a budget or the count of alerts was clicked."""
+
     def __init__(self, place: str) -> None:
         super().__init__()
         self.place = place
         self._spans: list[tuple[int, int, str]] = []
+        self._money_from = 0
+        """The column where the words about money begin; they end before ``_money_to``."""
+        self._money_to = 0
 
     def render(self) -> Content:
         """Places at the left, facts at the right as far as the width allows."""
@@ -79,27 +101,63 @@ class TopLine(Widget):
             parts += [Content(" "), Content.styled(words, style), Content(" ")]
             self._spans.append((column, column + len(words) + 2, mode))
             column += len(words) + 2
-        right = self._right(max(0, self.size.width - column - 1))
+        right, money_at, money_end = self._right(max(0, self.size.width - column - 1))
         gap = max(0, self.size.width - column - right.cell_length - 1)
+        self._money_from, self._money_to = column + gap + money_at, column + gap + money_end
         return Content.assemble(*parts, " " * gap, right)
 
-    def _right(self, room: int) -> Content:
-        facts = self.facts
+    def _right(self, room: int) -> tuple[Content, int, int]:
+        """The facts that have room, and from where to where in them money is spoken of."""
+        kept = self._facts()
+        while kept and sum(cell_len(one.forms[0]) for one in kept) + 3 * (len(kept) - 1) > room:
+            least = min(kept, key=lambda one: -1 if len(one.forms) > 2 else one.rank)
+            if len(least.forms) > 1:
+                del least.forms[0]
+            else:
+                kept.remove(least)
         muted = self.get_visual_style("top-line--muted")
-        name_style = self.get_visual_style("top-line--notable") if facts.notable else muted
+        column, spans = 0, []
+        for one in kept:
+            width = cell_len(one.forms[0])
+            if one.is_money:
+                spans.append((column, column + width))
+            column += width + 3
+        words = Content.styled(" · ", muted).join([Content.styled(one.forms[0], one.style) for one in kept])
+        return words, spans[0][0] if spans else 0, spans[-1][1] if spans else 0
+
+    def _facts(self) -> list[_Fact]:
+        facts = self.facts
+        muted, plain = self.get_visual_style("top-line--muted"), self.get_visual_style("top-line--place")
+        notable = self.get_visual_style("top-line--notable")
+        by_state = {"warn": notable, "over": self.get_visual_style("top-line--over")}
+        alerts = f"{facts.alerts} alert{'' if facts.alerts == 1 else 's'}" if facts.alerts else ""
         wanted = [
-            (facts.workspace, name_style, 2 if facts.notable else 0),
-            (facts.environment, muted, 1),
-            (facts.spend, self.get_visual_style("top-line--place"), 3),
-            (facts.sync, muted, 4),
+            _Fact([facts.workspace], notable if facts.notable else muted, 2 if facts.notable else 0),
+            _Fact([facts.environment], muted, 1),
+            _Fact([alerts, f"!{facts.alerts}" if alerts else ""], notable, 5, True),
+            _Fact([facts.spend], plain, 3, True),
+            _Fact([*facts.budget], by_state.get(facts.budget_state, plain), 6, True),
+            _Fact([facts.sync], muted, 4),
         ]
-        kept = [(Content.styled(one_line(text, 24), style), rank) for text, style, rank in wanted if text]
-        while kept and sum(part.cell_length for part, _ in kept) + 3 * (len(kept) - 1) > room:
-            kept.remove(min(kept, key=lambda item: item[1]))
-        return Content.styled(" · ", muted).join([part for part, _ in kept])
+        for one in wanted:
+            one.forms = [one_line(form, 60 if one.is_money else 24) for form in one.forms if form]
+        return [one for one in wanted if one.forms]
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a place goes there."""
+        """A click on a place goes there; one on what was spent shows the budgets and alerts."""
+        if self._money_from <= event.x < self._money_to:
+            self.post_message(self.MoneyChosen())
+            return
         for start, end, mode in self._spans:
             if start <= event.x < end:
                 self.post_message(self.Chosen(mode))
+
+
+@dataclass
+class _Fact:
+    """A part of the right end: its words, the longest first, and how long it stays when room is scarce."""
+
+    forms: list[str]
+    style: Any
+    rank: int
+    is_money: bool = False
