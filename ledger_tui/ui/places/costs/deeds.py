@@ -56,6 +56,7 @@ spent. `p` gives such calls a price. Failed calls that were charged count too. `
         Binding("r", "reload", "Reload", show=False, id="costs.reload", tooltip="Read the sums again"),
         Binding("p", "price", "Price", id="costs.price", tooltip="Give calls without a price one"),
         Binding("b", "price_book", "Price book", id="costs.price_book", tooltip="The prices that calls are charged by"),
+        Binding("B", "budgets", "Budgets", id="costs.budgets", tooltip="What may be spent, and alerts"),
         Binding("w", "what_if", "What if", id="costs.what_if", tooltip="The same calls at other prices"),
     ]  # fmt: skip
 
@@ -191,6 +192,10 @@ spent. `p` gives such calls a price. Failed calls that were charged count too. `
         if row is None:
             return None
         return CostSubject(row.label or "(none)", partial(_lines, selection=row.selection), row.filter_text)
+
+    def action_budgets(self) -> None:
+        """What may be spent, and alerts."""
+        self.app.action_alerts()
 
     def action_price_book(self) -> None:
         """The prices that calls are charged by."""
