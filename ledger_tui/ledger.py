@@ -74,9 +74,9 @@ class PromptLedger(Rooms, Recording, Prompting, Running, Queueing, CodePrompts, 
         self.paths = paths or default_paths()
         self._given_settings = settings
         self._given_environment = environment
-        target = database_url or os.environ.get("LEDGER_DATABASE_URL") or self.paths.database
+        self._target = database_url or os.environ.get("LEDGER_DATABASE_URL") or self.paths.database
         self.as_of = as_of
-        self.database = Database(target, self.paths) if as_of is None else _at(target, self.paths, as_of)
+        self.database = Database(self._target, self.paths) if as_of is None else _at(self._target, self.paths, as_of)
         if as_of is None:
             _latest = weakref.ref(self)
 
@@ -130,6 +130,24 @@ class PromptLedger(Rooms, Recording, Prompting, Running, Queueing, CodePrompts, 
         For providers of a program's own, and for tests (``ledger_tui.testing``).
         """
         self._stand_in = stand_in
+
+    def at(self, moment: datetime | None) -> PromptLedger:
+        """The same workspace as it stood at an aware moment, to read only; None: as it is. To be prepared and closed.
+
+        Raises InputError for a moment without a zone, before 1970 or still to come.
+        """
+        other = PromptLedger(
+            str(self._target),
+            paths=self.paths,
+            environment=self._given_environment,
+            settings=self._given_settings,
+            mode=self.mode,
+            code_registry=self._code_registry,
+            redact=self._redact,
+            as_of=moment,
+        )
+        other.answer_with(self._stand_in)
+        return other
 
     def close(self) -> None:
         """Write what waits, end the helper processes and close connections; a second call does nothing.

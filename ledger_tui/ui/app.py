@@ -21,7 +21,7 @@ from ledger_tui.domain.text import printable
 from ledger_tui.ui import watch
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.driver import guarded_driver
-from ledger_tui.ui.personal import PersonalApp
+from ledger_tui.ui.looking_back import LookingBack
 from ledger_tui.ui.widgets.top_line import PLACES, LineFacts, TopLine
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def make_place(mode: str) -> Screen[None]:
     return screen
 
 
-class LedgerApp(PersonalApp, inherit_bindings=False):
+class LedgerApp(LookingBack, inherit_bindings=False):
     """Owns the ledger and switches between the places.
 
     | Key(s) | Description |
@@ -49,6 +49,7 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
     | y, ctrl+y | Copy the source text. |
     | $ | The receipt of the cost under the cursor. |
     | ! | Budgets and alerts. |
+    | T, ctrl+t | As of: the ledger as it stood at a moment, and back to the present. |
     | u | Undo the last change of the registry. |
     | ctrl+q | Leave. |
     """
@@ -56,7 +57,8 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
     TITLE = "Prompt Ledger"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
-    ALLOW_IN_MAXIMIZED_VIEW = "TopLine, Footer"
+    ALLOW_IN_MAXIMIZED_VIEW = "TopLine, MomentLine, Footer"
+    WRITES = frozenset({"undo"})
     MODES = {mode: partial(make_place, mode) for mode, _ in PLACES}
     DEFAULT_MODE = "prompts"
     BINDINGS = [
@@ -99,6 +101,15 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
             id="app.alerts",
             tooltip="Budgets and alerts: what may be spent, and what was worth telling",
         ),
+        Binding(
+            "T,ctrl+t",
+            "as_of",
+            "As of",
+            show=False,
+            id="app.as_of",
+            tooltip="Look back to the ledger as it stood at a moment, or come back to the present",
+        ),
+        Binding("escape", "present", "The present", show=False, id="app.present", tooltip="Come back to the present"),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
         Binding("ctrl+c", "hint_quit", show=False, system=True),
@@ -111,8 +122,6 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
         """``theme`` wins over the setting until the setting changes; ``place`` is shown first."""
         self.DEFAULT_MODE = place  # type: ignore[misc]
         super().__init__(ledger)
-        self.opened = asyncio.Event()
-        """Set once the database is ready; slow work of the places waits for it."""
         self.crash: Exception | None = None
         """The unexpected error that ended the app; whoever runs the app reports it."""
         self.start_themes(theme or "")
@@ -141,8 +150,23 @@ class LedgerApp(PersonalApp, inherit_bindings=False):
     def _after_first_frame(self) -> None:
         threading.Thread(target=watch.warm_up, args=(self._warmed,), name="warm-up", daemon=True).start()
         self.run_worker(watch.files(self), group="watch", exit_on_error=False)
-        self.run_worker(watch.spend(self), group="spend", exit_on_error=False)
-        self.run_worker(watch.search_texts(self), group="search-texts", exit_on_error=False)
+        self.watch_ledger()
+
+    def watch_ledger(self) -> None:
+        """Look at spending, and make new texts known to search in the present."""
+        self.run_worker(watch.spend(self), group="spend", exclusive=True, exit_on_error=False)
+        if self.moment is None:
+            self.run_worker(watch.search_texts(self), group="search-texts", exclusive=True, exit_on_error=False)
+        else:
+            self.workers.cancel_group(self, "search-texts")
+
+    async def on_unmount(self) -> None:
+        """Close the moments that were looked at."""
+        await self.close_moments()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is a way to the present from an earlier moment only."""
+        return self.moment is not None if action == "present" else True
 
     def _warmed(self) -> None:
         """Called in the warm-up thread: every place is imported, so that every action is known."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Footer
@@ -13,6 +14,7 @@ from textual.widgets import Footer
 from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.widgets.moment_line import MomentLine
 from ledger_tui.ui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class Place(Screen[None]):
     PLACE = ""
     """The mode's name: prompts, playground, traces, costs or settings."""
 
+    WRITES: ClassVar[frozenset[str]] = frozenset()
+    """Names of the actions that change the ledger: refused while an earlier moment is shown. Widgets may have it too."""
+
     HELP: ClassVar[str] = ""
     """Markdown, in own words, that f1 shows under the help of the focused widget."""
 
@@ -45,10 +50,12 @@ class Place(Screen[None]):
         return self.app.ledger
 
     def compose(self) -> ComposeResult:
-        """The top line, the place itself, the footer."""
+        """The top line, the moment when it is an earlier one, the place itself, the footer."""
         line = TopLine(self.PLACE)
         line.set_reactive(TopLine.facts, self.app.facts)
         yield line
+        if self.app.moment is not None:
+            yield MomentLine(self.app.moment)
         yield from self.compose_place()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -76,6 +83,23 @@ class Place(Screen[None]):
     def registry_changed(self) -> None:
         """Called when prompts, versions or labels changed somewhere else (an undo, another place)."""
 
+    def ledger_changed(self) -> None:
+        """Called when ``ledger`` is another moment of the workspace: read again what is shown."""
+        self.registry_changed()
+
+    def moment_changed(self) -> None:
+        """Say which moment is shown."""
+        self.query(MomentLine).remove()
+        if self.app.moment is not None:
+            self.mount(MomentLine(self.app.moment), after=self.query_one(TopLine))
+
+    @on(MomentLine.Wanted)
+    def _moment_wanted(self, event: MomentLine.Wanted) -> None:
+        if event.present:
+            self.app.action_present()
+        else:
+            self.app.choose_moment()
+
     def settings_changed(self) -> None:
         """Called when the settings file was read again."""
 
@@ -90,17 +114,20 @@ class Place(Screen[None]):
         """Run ``work`` in a thread, then hand its result to ``then`` on the event loop.
 
         It starts once the ledger is open. A newer call of the same ``group`` replaces an older one. An error goes to
-        ``failed``, else to ``show_error``.
+        ``failed``, else to ``show_error``. What was read of an earlier moment is dropped once another one is shown.
         """
+        ledger = self.app.ledger
 
         async def worker() -> None:
             await self.app.opened.wait()
             try:
                 result = await asyncio.to_thread(work)
             except Exception as error:
+                if _is_over(ledger, self.app.ledger):
+                    return
                 (failed or self.show_error)(error)
             else:
-                if then is not None and self.is_attached:
+                if then is not None and self.is_attached and not _is_over(ledger, self.app.ledger):
                     then(result)
 
         # The function, not its coroutine: a worker that never starts leaves nothing behind.
@@ -115,3 +142,8 @@ class Place(Screen[None]):
             title, words = "Something went wrong", f"{type(error).__name__}: {error}"
             self.log.error(words)
         self.app.notify(printable(words), title=printable(title), severity="error", timeout=10, markup=False)
+
+
+def _is_over(asked: PromptLedger, shown: PromptLedger) -> bool:
+    """Whether an earlier moment was asked that is shown no more."""
+    return asked is not shown and asked.as_of is not None

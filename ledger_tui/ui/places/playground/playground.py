@@ -52,6 +52,7 @@ class PlaygroundPlace(Looking):
     """
 
     PLACE = "playground"
+    WRITES = frozenset({"run", "save", "keep_set"})
     CSS_PATH = "playground.tcss"
     HELP = """
 ## Playground
@@ -142,6 +143,10 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         """What would be run now."""
         return Plan(self.session, self.editor.messages, tuple(self.form.filled), self.bar.repeat)
 
+    def ledger_changed(self) -> None:
+        """Another moment: the text stays, what a run would cost may be otherwise."""
+        self._look()
+
     # Looking at what is typed
 
     @on(InputForm.Changed)
@@ -202,6 +207,8 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         self._run(self.answers.columns)
 
     def _run(self, columns: list[AnswerColumn]) -> None:
+        if self.app.tell_read_only():
+            return
         idle = [column for column in columns if not column.running]
         if not idle:
             self.app.notify("It is running; escape stops it", markup=False)

@@ -78,7 +78,7 @@ class EditWork(Place):
     def _take_draft(self) -> bool:
         """Hand the present state to the keeper; returns whether there was a subject to keep."""
         subject = self.subject
-        if subject is None or subject.waiting:
+        if subject is None or subject.read_only:
             return False
         edit = self.editor.value()
         if edit.name != subject.name:

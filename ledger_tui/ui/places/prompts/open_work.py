@@ -52,7 +52,8 @@ class OpenWork(VersionWork):
         """Read the prompts and drafts again."""
 
         def work() -> tuple[list[PromptRow], list[str]]:
-            return self.ledger.registry.prompts(archived=True), [draft.name for draft in self.ledger.drafts.all()]
+            drafts = self.ledger.drafts.all() if self.app.moment is None else []
+            return self.ledger.registry.prompts(archived=True), [draft.name for draft in drafts]
 
         def read(result: tuple[list[PromptRow], list[str]]) -> None:
             self.show_list(result)
@@ -130,6 +131,14 @@ class OpenWork(VersionWork):
         if subject is not None and not subject.waiting:
             follow = subject.base is None or subject.base_is_active
             self.reopen(None if follow or self.dirty or subject.base is None else subject.base.id)
+
+    def ledger_changed(self) -> None:
+        """Another moment: what was being written is kept, and the open prompt is shown as it stood."""
+        self.flush()
+        self.dirty = False
+        self.read_list()
+        self.drift.look_again()
+        self.reopen()
 
     def _show_drift(self, matrix: Matrix | None) -> None:
         """Mark the code prompts that differ, and say of the open one where."""
@@ -223,12 +232,12 @@ class OpenWork(VersionWork):
         if not same:
             self._known = KnownVariables()
         editor = self.editor
-        if not (same and self.dirty and not subject.waiting):
+        if not (same and self.dirty and not subject.read_only):
             self.dirty = subject.edit.differs(subject.baseline)
             editor.show(subject.edit)
             self.query_one(Findings).show_estimate("")
             self.examine()
-        editor.read_only = subject.waiting
+        editor.read_only = subject.read_only
         self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
         self._say_drift()
         tree = self.query_one(PromptTree)
@@ -256,6 +265,10 @@ class OpenWork(VersionWork):
         self.query_one("#versions").border_subtitle = f"{len(subject.versions)}"
         if subject.waiting:
             words = f"{version}, to read only: your draft of this prompt waits. Open the prompt again to go on with it."
+        elif subject.past and subject.prompt is None:
+            words = "There was no prompt of this name then."
+        elif subject.past:
+            words = f"{version} as it stood then, to read only."
         elif subject.prompt is not None and subject.prompt.archived:
             words = "This prompt is archived. A brings it back."
         elif subject.draft is not None and self.dirty:

@@ -35,6 +35,7 @@ class PromptsPlace(OpenWork):
     PLACE = "prompts"
     CSS_PATH = "prompts.tcss"
     AUTO_FOCUS = "#tree"
+    WRITES = frozenset({"new", "save", "duplicate", "external", "archive", "discard"})
     HELP = """
 ## Prompts
 Write a prompt as messages with roles. `ctrl+s` saves a version: versions never change, and saving a text that exists

@@ -30,6 +30,8 @@ class Subject:
     """The unsaved edit that was found, if any."""
     waiting: bool = False
     """Whether the draft waits while the base version is only shown."""
+    past: bool = False
+    """Whether it is the prompt of an earlier moment."""
 
     @cached_property
     def baseline(self) -> Edit:
@@ -45,6 +47,11 @@ class Subject:
         return Edit.of_draft(self.draft) if self.draft is not None and not self.waiting else self.baseline
 
     @property
+    def read_only(self) -> bool:
+        """Whether the text is only shown."""
+        return self.waiting or self.past
+
+    @property
     def base_is_active(self) -> bool:
         """Whether the base is what the name alone means."""
         return self.base is None or ACTIVE in self.base.labels
@@ -53,13 +60,14 @@ class Subject:
 def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None) -> Subject:
     """Read a prompt with versions, content and draft, for a thread; a name without a prompt gives an empty subject.
 
-    With a ``version_id`` other than the draft's base, the draft waits.
+    With a ``version_id`` other than the draft's base, the draft waits; drafts are of the present.
     """
-    draft = ledger.drafts.get(name)
+    past = ledger.as_of is not None
+    draft = None if past else ledger.drafts.get(name)
     try:
         prompt = ledger.registry.prompt(name)
     except NotFound:
-        return Subject(name, draft=draft)
+        return Subject(name, draft=draft, past=past)
     versions = tuple(ledger.registry.versions(name))
     wanted = version_id or (draft.based_on if draft else None)
     base = next((version for version in versions if version.id == wanted), None)
@@ -67,4 +75,4 @@ def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None)
         base = next((version for version in versions if ACTIVE in version.labels), versions[0] if versions else None)
     content = ledger.registry.content(base.id) if base else None
     waiting = bool(draft and version_id and draft.based_on != version_id)
-    return Subject(name, prompt, versions, base, content, draft, waiting)
+    return Subject(name, prompt, versions, base, content, draft, waiting, past)

@@ -51,6 +51,8 @@ class VersionWork(EditWork):
         if wanted.wish == "show":
             self.flush()
             self.reopen(version.id)
+        elif self.app.tell_read_only():
+            return
         elif wanted.wish == "restore":
             restore = partial(self.ledger.registry.restore, subject.name, version.number)
             self._change(restore, f"v{version.number} is active now (u to undo)")

@@ -39,6 +39,7 @@ class VersionList(OptionList):
 marks it, `c` compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
 label on it, `x` takes one off. `u` takes the last of such changes back.
 """
+    WRITES: ClassVar[frozenset[str]] = frozenset({"wish"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", id="versions.mark", tooltip="Mark this version for a comparison (or click ◇)"),
         Binding("c", "compare", "Compare", id="versions.compare", tooltip="Compare the two marked versions"),

@@ -64,6 +64,13 @@ class TraceBrowser(Place):
         self._load_newest("")
         self._live = self.set_interval(_LIVE_S, self._ask_stamp)
 
+    def ledger_changed(self) -> None:
+        """Another moment: read the list as it stood; the past needs no watching."""
+        self.opened = None
+        self._load_newest(self.filter_text)
+        if self._live is not None:
+            (self._live.resume if self.app.moment is None else self._live.pause)()
+
     def filter_by(self, text: str) -> None:
         """Use a filter."""
         self.filter_bar.set_text(text)
@@ -76,7 +83,7 @@ class TraceBrowser(Place):
 
     @on(events.ScreenResume)
     def _here(self) -> None:
-        if self._live is not None:
+        if self._live is not None and self.app.moment is None:
             self._live.resume()
 
     def _load_newest(self, text: str) -> None:
@@ -137,7 +144,7 @@ class TraceBrowser(Place):
         self._load_newest(event.text.strip())
 
     def _ask_stamp(self) -> None:
-        if not self._asking and self.app.opened.is_set():
+        if not self._asking and self.app.opened.is_set() and self.app.moment is None:
             self._asking = True
             self.load(self.ledger.traces.stamp, self._stamped, group="live", failed=self._stamp_failed)
 
