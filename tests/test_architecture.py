@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "alembic", "anthropic", "genai_prices", "httpx", "jinja2", "keyring", "openai", "psycopg", "pydantic", "sqlalchemy",
-    "sqlmodel", "tomlkit",
+    "alembic", "anthropic", "genai_prices", "httpx", "jinja2", "keyring", "openai", "plotext", "psycopg", "pydantic",
+    "sqlalchemy", "sqlmodel", "textual_plotext", "tomlkit",
 }  # fmt: skip
 FRONT_ENDS = {"textual", "rich", "click", "fastapi"}
 

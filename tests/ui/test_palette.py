@@ -34,7 +34,7 @@ async def test_an_action_is_found_and_done(workstation: Workstation) -> None:
     async with workstation("costs", (80, 24)) as pilot:
         await pilot.press("ctrl+p", *"longer", "enter")
         await settle(pilot)
-        assert pilot.app.screen.days == 90
+        assert pilot.app.screen.wish.period == "90 d"
 
 
 async def test_places_and_themes_are_found(workstation: Workstation, paths: Paths) -> None:
@@ -75,7 +75,7 @@ async def test_the_mouse_chooses_and_escape_leaves(workstation: Workstation) -> 
         await settle(pilot)
         await pilot.click(OptionList, offset=(4, 0))
         await settle(pilot)
-        assert pilot.app.screen.days == 90
+        assert pilot.app.screen.wish.period == "90 d"
 
 
 async def test_nothing_found_says_so(workstation: Workstation) -> None:

@@ -49,8 +49,8 @@ class CostsPlace(CostPainting):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-very-wide")]
     BINDINGS = [
-        Binding("left_square_bracket", "period(-1)", "Before", show=False, id="costs.shorter", tooltip="The period before"),
-        Binding("right_square_bracket", "period(1)", "After", show=False, id="costs.longer", tooltip="The period after"),
+        Binding("left_square_bracket", "period(-1)", "Shorter", show=False, id="costs.shorter", tooltip="The shorter period"),
+        Binding("right_square_bracket", "period(1)", "Longer", show=False, id="costs.longer", tooltip="The longer period"),
         Binding("s", "sort(1)", "Sort", id="costs.sort", tooltip="Sort the table by the next column"),
         Binding("S", "turn", "Turn", show=False, id="costs.turn", tooltip="Turn the order of the table round"),
         Binding("t", "pane", "Table/plot", id="costs.pane", tooltip="Plot, table of days or detail"),

@@ -14,6 +14,7 @@ from ledger_tui.ui.places.costs.deeds import CostDeeds
 from ledger_tui.ui.places.costs.detail import CostDetail, title, words
 from ledger_tui.ui.places.costs.filter_line import FilterLine
 from ledger_tui.ui.places.costs.plot_drawing import METRICS
+from ledger_tui.ui.places.costs.reading import PARTIES
 from ledger_tui.ui.places.costs.spend_plot import SpendPlot
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.tab_row import TabRow
@@ -42,7 +43,9 @@ class CostPainting(CostDeeds):
         self.query_one("#group", TabRow).chosen = self.wish.by.title()
         environment = self.wish.environment
         label = "all" if environment is None else environment or "none"
-        self.query_one("#environment", Button).label = title(f"env {label}", 24)
+        button = self.query_one("#environment", Button)
+        button.label = title(f"env {label}", 24)
+        button.refresh(layout=True)
         self.query_one(FilterLine).say("")
 
     def show_mistake(self, error: InputError | NotFound) -> None:
@@ -127,6 +130,9 @@ class CostPainting(CostDeeds):
         read = len(self.look.groups.rows)
         counted = f"{count:,} {self.wish.by}{'' if count == 1 else 's'}"
         told = f"{len(rows):,} of {counted}" if len(rows) != count else counted
+        calls = self.look.totals.now.calls - sum(row.calls for row in self.look.groups.rows)
+        if self.wish.by in PARTIES and read == count and calls > 0:
+            told += f" · {calls:,} call{'' if calls == 1 else 's'} without one"
         told += f", the {read:,} first by {self.look.question.order}" if read < count else ""
         pane.border_title = f"By {self.wish.by}"
         pane.border_subtitle = told

@@ -42,6 +42,8 @@ class Metric:
     show: Callable[[CallStats], str]
     together: str = "sum"
     """What a bar of several days shows: their sum, or the worst day."""
+    least_step: float = 1.0
+    """The smallest step of the axis."""
 
 
 METRICS: tuple[Metric, ...] = (
@@ -63,7 +65,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "errors", "Error rate", lambda row: row.error_rate, lambda value: f"{value:.1%}".replace(".0%", "%"),
-        lambda row: percent(row.error_rate), "worst",
+        lambda row: percent(row.error_rate), "worst", 0.001,
     ),
 )  # fmt: skip
 
@@ -120,11 +122,10 @@ def bars_of(days: Sequence[CallStats], metric: Metric, columns: int) -> list[Bar
     return found
 
 
-def ticks_up_to(top: float, count: int) -> list[float]:
-    """Round values from 0 on, the last of them not below ``top``."""
-    if top <= 0:
-        return [0.0]
-    rough = top / max(1, count)
+def ticks_up_to(top: float, count: int, least_step: float = 0.0) -> list[float]:
+    """Round values from 0 on, two at least, the last of them not below ``top``."""
+    top = max(top, least_step) or 1.0
+    rough = max(top / max(1, count), least_step)
     size = 10.0 ** floor(log10(rough))
     step = next(part * size for part in (1, 2, 5, 10) if part * size >= rough * 0.999999)
     return [step * number for number in range(ceil(top / step - 1e-9) + 1)]
@@ -139,9 +140,7 @@ def draw(
     highest = max(values, default=0.0)
     above = budget is not None and highest > 0 and budget > 4 * highest
     top = max(highest, budget) if budget is not None and not above else highest
-    ticks = ticks_up_to(top or 1.0, max(1, min(5, (rows - 1) // 2)))
-    if len(ticks) < 2:
-        ticks = [0.0, 1.0]
+    ticks = ticks_up_to(top, max(1, min(5, (rows - 1) // 2)), metric.least_step)
     labels = [metric.tick(tick) for tick in ticks]
     label_width = max(map(len, labels))
     room = max(8, width - label_width - 2)
@@ -153,7 +152,7 @@ def draw(
 
 def _draw_sums(bars: list[Bar], metric: Metric, width: int, rows: int, today: date) -> Plot:
     """Bars of several days each have an axis of their own, and no budget of a day."""
-    ticks = ticks_up_to(max((bar.value or 0.0 for bar in bars), default=0.0) or 1.0, max(1, min(5, (rows - 1) // 2)))
+    ticks = ticks_up_to(max((bar.value or 0.0 for bar in bars), default=0.0), max(1, min(5, (rows - 1) // 2)), 1.0)
     labels = [metric.tick(tick) for tick in ticks]
     return _drawn(bars, ticks, labels, max(8, width - max(map(len, labels)) - 2), rows, today, None, False)
 
