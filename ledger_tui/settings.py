@@ -121,7 +121,7 @@ class Settings:
         "whole number", 0, "Days after which the steps of whole traces go; 0: never. Sums stay.", low=0, high=36500
     )
     retention_texts_by_kind: tuple[str, ...] = _option(
-        "list of texts", [], "Days of the texts of some kinds of steps instead, e.g. tool=7, retrieval=14."
+        "list of texts", (), "Days of the texts of some kinds of steps instead, e.g. tool=7, retrieval=14."
     )
     providers: Mapping[str, ProviderSettings] = MappingProxyType({})
     """The ``[providers.<name>]`` tables by name."""

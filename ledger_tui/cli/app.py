@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "ledger_tui.cli.models:keys",
     "doctor": "ledger_tui.cli.care:doctor",
     "backup": "ledger_tui.cli.care:backup",
+    "retention": "ledger_tui.cli.retention:retention",
 }
 """Every command and where it is written."""
 

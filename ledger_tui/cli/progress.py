@@ -16,7 +16,7 @@ class ProgressLine:
 
     def __init__(self, noun: str) -> None:
         """noun: what is counted, such as ``spans``."""
-        self._noun = noun
+        self.noun = noun
         self._shown = False
         self._next = 0.0
 
@@ -36,9 +36,9 @@ class ProgressLine:
         if total:
             part = min(1.0, done / total)
             full = round(part * _BAR)
-            words = f"[{'#' * full}{'.' * (_BAR - full)}] {part:4.0%}  {done:,} of {total:,} {self._noun}"
+            words = f"[{'#' * full}{'.' * (_BAR - full)}] {part:4.0%}  {done:,} of {total:,} {self.noun}"
         else:
-            words = f"{done:,} {self._noun}"
+            words = f"{done:,} {self.noun}"
         self._write(f"\r\x1b[2K{words}")
 
     def _write(self, words: str) -> None:

@@ -8,7 +8,8 @@ import click
 
 from ledger_tui.cli import output, shapes
 from ledger_tui.cli.front import Front, json_option, pass_front
-from ledger_tui.domain import money
+from ledger_tui.domain import clock, money
+from ledger_tui.domain.retention import removed_words
 
 if TYPE_CHECKING:
     from ledger_tui.domain.trace_tree import SpanTree
@@ -71,6 +72,7 @@ def _where(row: TraceRow) -> dict[str, Any]:
         "input_tokens": row.input_tokens,
         "cached_tokens": row.cache_read_tokens,
         "output_tokens": row.output_tokens,
+        "spans_removed_at": None if row.pruned_us is None else clock.from_us(row.pruned_us).isoformat(),
     }
 
 
@@ -99,6 +101,8 @@ def show(front: Front, trace_id: str, texts: bool, as_json: bool) -> None:
         f"{shapes.duration(row.duration_us)} · {shapes.tokens(row.total_tokens)} tokens · {cost}"
     )
     _print_tree(tree)
+    if row.pruned_us is not None:
+        output.say(f"⊘ {removed_words(row.pruned_us, 'its steps were')}; the sums stay")
     for note in tree.notes():
         output.say(f"! {note}")
 

@@ -12,6 +12,8 @@ from ledger_tui.errors import InputError
 What = Literal["texts", "spans"]
 DAY_US = 86_400_000_000
 MAX_DAYS = 36_500
+MARK = "texts_removed_us"
+"""The only attribute of a step whose texts went: when."""
 _BY_KIND = re.compile(r"\s*([^=\s][^=]{0,63}?)\s*=\s*([0-9]{1,6})\s*\Z")
 
 
@@ -34,6 +36,21 @@ class Rule:
     def __str__(self) -> str:
         of_kind = f" of {self.kind} steps" if self.kind else ""
         return f"{'texts' if self.what == 'texts' else 'steps'}{of_kind} after {self.days} days"
+
+
+def removed_words(moment_us: object, what: str) -> str:
+    """A sentence for the place of what retention took; empty when ``moment_us`` is no moment.
+
+    what: ``its texts were`` and so on, without the rest.
+    """
+    from ledger_tui.domain import clock
+
+    if not isinstance(moment_us, int) or isinstance(moment_us, bool):
+        return ""
+    try:
+        return f"{what} removed on {clock.from_us(moment_us).date().isoformat()} by retention"
+    except OverflowError:
+        return f"{what} removed by retention"
 
 
 def rules_of(texts_days: int, spans_days: int, texts_by_kind: Iterable[str] = ()) -> list[Rule]:

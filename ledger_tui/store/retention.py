@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.store import search_index
 from ledger_tui.store.day_sums import CALL_SUMS, COST_KEYS, Sums, upsert
@@ -17,8 +18,6 @@ from ledger_tui.store.day_sums import CALL_SUMS, COST_KEYS, Sums, upsert
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
-MARK = "texts_removed_us"
-"""The only attribute of a step whose texts went: when."""
 _TEXT_BYTES = (
     "COALESCE(LENGTH(p.input), 0) + COALESCE(LENGTH(p.output), 0) + COALESCE(LENGTH(p.error), 0) + LENGTH(p.attributes)"
 )

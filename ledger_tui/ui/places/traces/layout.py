@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 
 from ledger_tui.domain import measure, money
 from ledger_tui.domain.filter import FIELDS
+from ledger_tui.domain.retention import removed_words
 from ledger_tui.domain.values import TraceRow
 from ledger_tui.ui.places.traces.cost_panel import CostPanel
 from ledger_tui.ui.places.traces.detail import SpanDetail
@@ -83,6 +84,8 @@ def tree_subtitle(row: TraceRow) -> str:
 
 
 def notes_text(opened: OpenTrace) -> Content:
-    """What is odd about the parents in a trace, empty when nothing is."""
+    """What is odd about the parents in a trace, and when retention took its steps; empty when there is nothing to say."""
+    if gone := removed_words(opened.row.pruned_us, "its steps were"):
+        return Content.styled(f"⊘ {gone}; the sums stay", "$text-muted")
     notes = opened.tree.notes()
     return Content.styled("⚠ spans: " + ", ".join(notes), "$warning") if notes else Content("")

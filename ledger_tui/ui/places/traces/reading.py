@@ -94,6 +94,12 @@ def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject
         version_id = version_id if found else None
     if execution.content is not None:
         content = PromptContent.from_json(execution.content)
+    elif version_id is None and not execution.messages:
+        raise InputError(
+            "its texts were removed by retention",
+            title="There is nothing to run here",
+            remedy="Choose a span whose texts are still kept.",
+        )
     elif version_id is not None:
         content = ledger.registry.content(version_id)
     else:

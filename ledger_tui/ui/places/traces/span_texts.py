@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ledger_tui.domain import measure
 from ledger_tui.domain.conversation import read_conversation
 from ledger_tui.domain.receipt import receipt_lines
+from ledger_tui.domain.retention import MARK, removed_words
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import MARK_NOTES, Mark
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LINKED, FLAG_LOSSY
@@ -28,6 +29,8 @@ class TabText:
 
 def tab_texts(facts: SpanFacts, mark: Mark) -> dict[str, TabText]:
     """The text of every tab of ``TABS``."""
+    if gone := removed(facts):
+        return _without_texts(facts, mark, gone)
     return {
         "Input": _captured(facts.payload.input if facts.payload else None, "No input was recorded."),
         "Output": _output(facts),
@@ -36,6 +39,28 @@ def tab_texts(facts: SpanFacts, mark: Mark) -> dict[str, TabText]:
         "Receipt": _receipt(facts),
         "Error": _error(facts),
         "Facts": TabText(_facts(facts, mark)),
+    }
+
+
+def removed(facts: SpanFacts) -> str:
+    """Says when retention took the texts of a span, empty when it did not."""
+    words = removed_words(facts.payload.attributes.get(MARK) if facts.payload else None, "Its texts were")
+    return words and words + "."
+
+
+def _without_texts(facts: SpanFacts, mark: Mark, gone: str) -> dict[str, TabText]:
+    """The tabs of a span whose texts are gone; what its call kept is shown."""
+    taken = TabText(gone, present=False)
+    call = facts.execution
+    error = _error(facts)
+    return {
+        "Input": taken,
+        "Output": _output(facts) if call is not None and call.response else taken,
+        "Messages": _messages(facts) if call is not None and call.messages else taken,
+        "Attributes": taken,
+        "Receipt": _receipt(facts),
+        "Error": TabText(f"{error.text}\n\n{gone}") if error.present else error,
+        "Facts": TabText(f"{_facts(facts, mark)}\n\n⊘ {gone}"),
     }
 
 
