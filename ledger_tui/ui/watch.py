@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain import clock, money
+from ledger_tui.domain.alerts import SPIKE
 from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.widgets.top_line import PLACES
@@ -110,13 +111,21 @@ async def spend(app: LedgerApp) -> None:
             pass
         else:
             app.refresh_facts(**seen.facts)
-            for alert in seen.alerts:
-                severity: Any = "error" if alert.glyph == "✗" else "warning"
-                words = f"{alert.words}  (! shows it)"
-                app.notify(printable(words), title=printable(alert.title), severity=severity, timeout=12, markup=False)
+            tell(app, seen.alerts)
             for problem in seen.problems:
                 app.place.show_error(problem)
         await asyncio.sleep(SPEND_EVERY_S)
+
+
+def tell(app: LedgerApp, alerts: Sequence[AlertRow]) -> None:
+    """A toast for each budget, and one for all that stands out."""
+    budgets = [row for row in alerts if row.kind != SPIKE]
+    spikes = [row for row in alerts if row.kind == SPIKE]
+    for row in [*budgets, *spikes[:1]]:
+        more = f" And {len(spikes) - 1} more." if row in spikes and len(spikes) > 1 else ""
+        severity: Any = "error" if row.glyph == "✗" else "warning"
+        words = printable(f"{row.words}.{more} ! shows it.")
+        app.notify(words, title=printable(row.title), severity=severity, timeout=12, markup=False)
 
 
 class Seen(NamedTuple):

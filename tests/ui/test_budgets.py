@@ -101,11 +101,13 @@ async def test_a_click_on_the_spend_opens_the_page(workstation: Workstation, led
     """The words about money in the top line are a button, and the page is a button away from new budgets."""
     spend(ledger, 100 * CENT)
     ledger.budgets.set(5, "day")
-    async with workstation("traces") as pilot:
+    async with workstation("traces", (100, 24)) as pilot:
         await until(lambda: "$1.00 of" in first_row(pilot), pilot, "the budget")
         await pilot.click(TopLine, offset=(first_row(pilot).index("$1.00 of"), 0))
         await until(lambda: isinstance(pilot.app.screen, BudgetsPage), pilot, "the page")
         await settle(pilot)
+        await pilot.pause()
+        assert "everything" in screen_text(pilot)
         await pilot.click("Button")
         await until(lambda: isinstance(pilot.app.screen, BudgetForm), pilot, "the form")
 

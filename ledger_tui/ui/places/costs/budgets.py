@@ -151,6 +151,8 @@ cost stands out from the days before. `enter` opens the traces behind.
         table = self.query_one("#budget-table", RowTable)
         table.fill(_SHORT_TITLES if short else _TITLES, rows)
         table.display = bool(rows)
+        # A table measures its rows only when it next rests; a pane as high as its table waits for that.
+        self.call_after_refresh(table.refresh, layout=True)
         self.query_one("#no-budgets").display = not rows
         over = sum(one.state == "over" for one in shown.standings)
         told = f"{len(rows)} budget{'' if len(rows) == 1 else 's'}" + (f" · ✗ {over} spent" if over else "")
@@ -170,6 +172,7 @@ cost stands out from the days before. `enter` opens the traces behind.
 
     def _seen(self, _: None) -> None:
         self.app.refresh_facts(alerts=0)
+        self.app.clear_notifications()
 
     def _alert_cells(self, row: AlertRow, now_us: int) -> list[Cell]:
         style = "$error" if row.glyph == "✗" else "$warning"
