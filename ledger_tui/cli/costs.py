@@ -12,6 +12,7 @@ import click
 from ledger_tui.cli import output, shapes
 from ledger_tui.cli.front import Front, json_option, pass_front
 from ledger_tui.domain import measure, money
+from ledger_tui.domain.exporting import Format, format_of
 from ledger_tui.domain.selection import GROUPINGS, Grouping, Selection
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def selection_options(command: Command) -> Command:
             "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Rows of each table."
         ),
         click.option("--csv", "as_csv", is_flag=True, help="Answer with CSV for a spreadsheet."),
+        click.option("--jsonl", "as_jsonl", is_flag=True, help="Answer with a JSON object a line."),
+        click.option("-o", "--output", "target", metavar="FILE", help="Write the rows into a new file, as it ends."),
+        click.option("--force", is_flag=True, help="Exchange a file of that name."),
         json_option,
         pass_front,
     ]
@@ -61,21 +65,31 @@ def selection_options(command: Command) -> Command:
 @click.option("--prompt", help="Only this prompt.")
 @selection_options
 def costs(
-    front: Front, by: str | None, order: str | None, limit: int, as_csv: bool, as_json: bool, **given: Any
+    front: Front,
+    by: str | None,
+    order: str | None,
+    limit: int,
+    as_csv: bool,
+    as_jsonl: bool,
+    target: str | None,
+    force: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Print what calls cost, by day and model unless --by says otherwise, beside the period before.
 
     Unpriced calls are counted apart and never as $0. Percentiles are of succeeded calls, off by 2.5 % at most.
     """
+    kind = _format(as_csv, as_jsonl, as_json, target)
     groupings = _groupings(by or "day,model")
     with front.ledger() as ledger:
         selection = _selection(ledger, **given)
         found = ledger.analytics.compare(selection)
         tables = _tables(ledger, selection, groupings, order, limit)
-    if as_json:
+    if kind is not None:
+        _written(tables, kind, target, force)
+    elif as_json:
         output.document(_document(found, tables))
-    elif as_csv:
-        _csv(tables)
     else:
         _print(tables)
         _say_totals(found)
@@ -91,10 +105,14 @@ def stats(
     order: str | None,
     limit: int,
     as_csv: bool,
+    as_jsonl: bool,
+    target: str | None,
+    force: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Print how often prompts were rendered and run and how they did: all of them, or one by version."""
+    kind = _format(as_csv, as_jsonl, as_json, target)
     groupings = _groupings(by or ("version" if prompt else "prompt"))
     with front.ledger() as ledger:
         selection = _selection(ledger, prompt=prompt, **given)
@@ -102,10 +120,10 @@ def stats(
         tables = _tables(ledger, selection, groupings, order, limit)
         usage = ledger.analytics.usage_of(selection)
         performance = ledger.analytics.performance_of(selection) if prompt else None
-    if as_json:
+    if kind is not None:
+        _written(tables, kind, target, force)
+    elif as_json:
         output.document(_document(found, tables) | {"usage": usage, "performance": performance})
-    elif as_csv:
-        _csv(tables)
     else:
         _print(tables)
         output.say(f"Rendered {usage['total_uses']} times.")
@@ -201,6 +219,7 @@ def _in_words(stats: CallStats) -> str:
 
 def _document(found: Comparison, tables: Sequence[Table]) -> dict[str, Any]:
     from ledger_tui.domain.percentiles import ERROR
+    from ledger_tui.services.export_stats import stats_shape
 
     return {
         "since": found.now.selection.since.isoformat(),
@@ -213,63 +232,29 @@ def _document(found: Comparison, tables: Sequence[Table]) -> dict[str, Any]:
     }
 
 
-def stats_shape(row: CallStats) -> dict[str, Any]:
-    """A row as JSON: its key and label, sums, rates, cost in USD and in whole nano-dollars, milliseconds, filters."""
-    from ledger_tui.services.executing import milliseconds, usd
+def _written(tables: Sequence[Table], kind: Format, target: str | None, force: bool) -> None:
+    """The rows of every table on standard output, or in a new file."""
+    from pathlib import Path
 
-    return {
-        "key": list(row.key),
-        "label": row.label,
-        "calls": row.calls,
-        "succeeded": row.succeeded,
-        "errors": row.errors,
-        "canceled": row.canceled,
-        "success_rate": row.success_rate,
-        "error_rate": row.error_rate,
-        "input_tokens": row.input_tokens,
-        "cached_tokens": row.cache_read_tokens,
-        "cache_write_tokens": row.cache_write_tokens,
-        "output_tokens": row.output_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-        "cost_usd": usd(row.known_cost_nusd),
-        "cost_nusd": row.known_cost_nusd,
-        "unpriced": row.unpriced,
-        "average_latency_ms": None if row.average_us is None else row.average_us / 1000,
-        "p50_latency_ms": milliseconds(row.p50_us),
-        "p95_latency_ms": milliseconds(row.p95_us),
-        "p50_first_token_ms": milliseconds(row.first_p50_us),
-        "p95_first_token_ms": milliseconds(row.first_p95_us),
-        "filter": row.filter_text,
-    }
+    from ledger_tui.services.export import encoded, write
+    from ledger_tui.services.export_stats import stats_rows
+
+    rows = stats_rows((by, found) for by, found, _ in tables)
+    if target is None or target == "-":
+        for piece in encoded(rows, kind):
+            output.raw(piece)
+        return
+    done = write(rows, Path(target), kind, replace=force)
+    assert done is not None
+    output.say(f"{done.rows:,} rows in {done.path}")
 
 
-def _csv(tables: Sequence[Table]) -> None:
-    """One header line, then the rows of every table; the first column says which."""
-    import csv
-    import io
-
-    columns = [name for name in stats_shape(_nothing()) if name not in ("key", "filter")]
-    written = io.StringIO()
-    lines = csv.writer(written, lineterminator="\n")
-    lines.writerow(["by", *columns, "filter"])
-    for by, rows, _ in tables:
-        for row in rows:
-            shape = stats_shape(row)
-            lines.writerow([by, *(_cell(shape[name]) for name in (*columns, "filter"))])
-    output.piece(written.getvalue())
-
-
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula; money in full digits."""
-    if value is None:
-        return ""
-    text = f"{value:f}" if not isinstance(value, str | int | float) else str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _nothing() -> CallStats:
-    from datetime import date
-
-    from ledger_tui.domain.call_stats import CallStats
-
-    return CallStats((), "", Selection(date(2000, 1, 1), date(2000, 1, 1)))
+def _format(as_csv: bool, as_jsonl: bool, as_json: bool, target: str | None) -> Format | None:
+    """The format of an export, None when none is wanted."""
+    if as_csv and as_jsonl:
+        raise click.UsageError("give one of --csv and --jsonl")
+    if as_csv or as_jsonl:
+        return "csv" if as_csv else "jsonl"
+    if target is None:
+        return None
+    return "json" if as_json else format_of(target) or "jsonl"

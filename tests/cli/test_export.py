@@ -45,6 +45,19 @@ def test_a_formula_is_quoted(call: Call, ran: str) -> None:
     assert "'=1+1" not in found and '""=1+1""' in found  # inside JSON, which begins with a brace
 
 
+def test_costs_and_stats_go_into_files_too(call: Call, ran: str, tmp_path: Path) -> None:
+    """``-o`` writes the rows of the tables as the file ends; the same rows as ``--csv`` and ``--jsonl`` print."""
+    for command in ("costs", "stats"):
+        target = tmp_path / f"{command}.csv"
+        assert call(command, "-o", str(target)).code == 0
+        assert target.read_bytes() == call(command, "--csv").out
+        assert call(command, "-o", str(target)).code == 1
+        assert call(command, "-o", str(target), "--json", "--force").code == 0
+        lines = [json.loads(line) for line in call(command, "--jsonl").text.splitlines()]
+        assert json.loads(target.read_text()) == lines and lines[0]["calls"] == 2
+    assert call("costs", "--csv", "--jsonl").code == 2
+
+
 def test_the_old_form_still_writes_prompts(
     call: Call, welcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
