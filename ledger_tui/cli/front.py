@@ -32,14 +32,16 @@ class Front:
 
     def make_ledger(self) -> PromptLedger:
         """The ledger that the options name, not prepared yet."""
+        from ledger_tui.domain import clock
         from ledger_tui.ledger import PromptLedger
 
-        as_of = None
+        as_of = at_us = None
         if self.as_of is not None:
-            from ledger_tui.domain import clock
             from ledger_tui.domain.moments import moment_of
 
-            as_of = clock.from_us(moment_of(self.as_of))
+            at_us = moment_of(self.as_of)
+            as_of = clock.from_us(at_us)
+        clock.look_from(at_us)
         return PromptLedger(self.database_url, environment=self.environment, as_of=as_of)
 
     @contextmanager

@@ -72,7 +72,7 @@ def journal_shape(row: JournalRow) -> dict[str, Any]:
 
 def age(moment_us: int) -> str:
     """How long ago, in one unit: ``5m``, ``3h``, ``12d``."""
-    seconds = max(0, clock.now_us() - moment_us) // 1_000_000
+    seconds = max(0, clock.seen_from_us() - moment_us) // 1_000_000
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= size:
             return f"{seconds // size}{unit}"

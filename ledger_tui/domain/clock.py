@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _frozen_us: int | None = None
 _frozen_ticks_us = 0
 _moved_us = 0
+_seen_from_us: int | None = None
 
 
 def now_us() -> int:
@@ -28,6 +29,17 @@ def ticks_us() -> int:
 def now() -> datetime:
     """The present moment as an aware UTC datetime."""
     return from_us(now_us())
+
+
+def seen_from_us() -> int:
+    """The moment that a person looks from, in microseconds since 1970: ages are told from it. Now, unless ``look_from``."""
+    return now_us() if _seen_from_us is None else _seen_from_us
+
+
+def look_from(at_us: int | None) -> None:
+    """Tell ages from an earlier moment, None: from now. For front ends, which show one moment at a time."""
+    global _seen_from_us
+    _seen_from_us = at_us
 
 
 def from_us(value: int) -> datetime:

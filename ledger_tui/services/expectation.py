@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ledger_tui.domain import clock
 from ledger_tui.domain.values import TokenUsage
 from ledger_tui.store import answer_lengths, budgets
 
@@ -43,5 +42,5 @@ class Expectation:
         given = sum(estimate_tokens(message.text) for message in messages)
         tokens = TokenUsage(input=given, output=0 if lengths is None else lengths.median)
         address = self._address(model.provider)
-        priced = self._book.price(model.provider, [model.model], tokens, clock.now_us(), address)
+        priced = self._book.price(model.provider, [model.model], tokens, self._database.now_us(), address)
         return None if priced is None else priced.nusd

@@ -124,14 +124,14 @@ class PriceService:
     def card(self, model: str, at_us: int | None = None) -> RateCard | None:
         """The rates of a model (``provider/model``) at a moment, now by default; None when no price is known."""
         name = self.name(model)
-        return self.book.look().card(*name, clock.now_us() if at_us is None else at_us, self._address(name[0]))
+        return self.book.look().card(*name, self._database.now_us() if at_us is None else at_us, self._address(name[0]))
 
     def library_card(self, provider: str, model: str, at_us: int | None = None) -> RateCard | None:
         """The rates that the public book knows, whatever the own prices are."""
         from ledger_tui.pricing.book import library_card
 
         return library_card(
-            provider, model, clock.now_us() if at_us is None else at_us, base_url=self._address(provider)
+            provider, model, self._database.now_us() if at_us is None else at_us, base_url=self._address(provider)
         )
 
     def history(self, limit: int = 100) -> list[JournalRow]:

@@ -112,7 +112,8 @@ class RegistryService:
         from ledger_tui.store import search_index
 
         with self._database.lean() as lean:
-            return [PromptHit(*row) for row in search_index.search_prompts(lean, text, limit)]
+            search = search_index.scan_prompts if self._database.is_past else search_index.search_prompts
+            return [PromptHit(*row) for row in search(lean, text, limit)]
 
     # Writing
 

@@ -189,7 +189,7 @@ class RunService:
         name = self._models.resolve(model)
         usage = TokenUsage(input=tokens, output=0)
         address = self._models.own_address(name.provider)
-        priced = self._book.price(name.provider, [name.model], usage, clock.now_us(), address)
+        priced = self._book.price(name.provider, [name.model], usage, self._database.now_us(), address)
         return Estimate(tokens, None if priced is None else priced.nusd)
 
     def plan(self, request: RunRequest) -> RunPlan:

@@ -139,7 +139,7 @@ class TraceService:
         from ledger_tui.store.trace_filter import conditions
 
         wanted = parse_filter(filter_text, self._database.now_us())
-        if (wanted.words or wanted.excluded_words) and not self._database.is_past:
+        if wanted.words or wanted.excluded_words:
             self._index_new_texts()
         with self._reading() as lean:
             return conditions(lean, wanted)
@@ -148,10 +148,13 @@ class TraceService:
         """Make the texts of up to ``limit`` ended spans known to search; how many were. Idle front ends call it."""
         from ledger_tui.store import search_index
 
-        with self._reading() as lean:
+        if self._before_read is not None:
+            self._before_read()
+        database = self._database.present
+        with database.lean() as lean:
             if not search_index.has_pending(lean):
                 return 0
-        with self._database.lean_write() as lean:
+        with database.lean_write() as lean:
             return search_index.index_pending(lean, limit)
 
     def _index_new_texts(self) -> None:

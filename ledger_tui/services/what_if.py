@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from operator import add, gt
 from typing import TYPE_CHECKING
 
-from ledger_tui.domain import clock
 from ledger_tui.domain.rate_card import MAX_CALL_NUSD, RateCard, rounded
 from ledger_tui.errors import InputError
 from ledger_tui.pricing.prices import DAY_US, PriceList
@@ -149,7 +148,7 @@ def work_out(
     """Price the selected calls by the rule, beside what was charged; one consistent look at the database."""
     from ledger_tui.domain.filter import parse_filter
 
-    wanted = parse_filter(selection, clock.now_us())
+    wanted = parse_filter(selection, database.now_us())
     sums: dict[tuple[str | None, str], Sums] = {}
     done, canceled = 0, False
     with database.lean() as lean:

@@ -6,6 +6,7 @@ are made again when the registry has changed or a call was priced meanwhile.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,21 @@ class AsOfDatabase(Database):
         if not 0 <= at_us <= clock.now_us():
             raise InputError("the moment must lie between 1970 and now", title="The ledger has no such moment")
         self.at_us = at_us
+        self._target = target
+        self._present: Database | None = None
+        self._making = threading.Lock()
+
+    @property
+    def present(self) -> Database:
+        with self._making:
+            if self._present is None:
+                self._present = Database(self._target, self.paths)
+            return self._present
+
+    def close(self) -> None:
+        if self._present is not None:
+            self._present.close()
+        super().close()
 
     def now_us(self) -> int:
         return self.at_us

@@ -77,6 +77,11 @@ class Database:
         """The moment that reads of "now" mean, in microseconds since 1970."""
         return clock.now_us()
 
+    @property
+    def present(self) -> Database:
+        """The database as it is, for what is of no moment: what search knows of texts."""
+        return self
+
     def check_writable(self) -> None:
         """Raises ReadOnlyMoment where an earlier moment is shown."""
 

@@ -131,7 +131,8 @@ def traces_holding(lean: Lean, text: str, name: Callable[[Any], str]) -> str:
     inside = _span_keys(lean, text, [Term(cut, prefix=True)] if cut else [], name)
     if inside is None:
         return "SELECT id FROM traces WHERE 1 = 0"
-    return f"SELECT s.trace_key FROM spans s WHERE s.id IN ({inside})"
+    # As of an earlier moment, ``spans`` shows a span that ended after it as running: its texts were not known yet.
+    return f"SELECT s.trace_key FROM spans s WHERE s.id IN ({inside}) AND s.duration_us IS NOT NULL"
 
 
 def _span_keys(lean: Lean, text: str, asked: list[Term], name: Callable[[Any], str]) -> str | None:
@@ -184,6 +185,38 @@ def search_prompts(lean: Lean, text: str, limit: int) -> list[tuple[str, int, st
     rows = lean.fetch(f"{_PROMPT} WHERE NOT s.archived AND {condition} ORDER BY s.name LIMIT :limit", parameters)
     needles = [word for term in asked for word in term.words] or [text.strip().strip('"').casefold()]
     return [(row[1], row[4], _snippet((_prompt_text(row[3]), row[2]), needles)) for row in rows]
+
+
+def scan_prompts(lean: Lean, text: str, limit: int) -> list[tuple[str, int, str]]:
+    """``search_prompts`` without the index, which knows the present only: reads every prompt that ``lean`` shows."""
+    asked = terms(text)
+    bare = text.strip().strip('"').casefold()
+    if not asked and not bare:
+        return []
+    found: list[tuple[str, int, str]] = []
+    needles = [word for term in asked for word in term.words] or [bare]
+    for _, name, description, content, number in lean.fetch(f"{_PROMPT} WHERE NOT s.archived ORDER BY s.name"):
+        texts = (name, description, _prompt_text(content))
+        if asked:
+            parts = _cut(texts)
+            fits = all(any(_stands(term, part) for part in parts) for term in asked)
+        else:
+            fits = any(bare in (one or "").casefold() for one in (name, description, content))
+        if fits:
+            found.append((name, number, _snippet((texts[2], description), needles)))
+            if len(found) == limit:
+                break
+    return found
+
+
+def _stands(term: Term, part: list[str]) -> bool:
+    """Whether the words of a term stand next to each other in a text."""
+    *first, last = term.words
+    for at in range(len(part) - len(first)):
+        word = part[at + len(first)]
+        if (word == last or (term.prefix and word.startswith(last))) and part[at : at + len(first)] == first:
+            return True
+    return False
 
 
 def _prompt_text(content: str | None) -> str:

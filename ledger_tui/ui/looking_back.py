@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.dom import DOMNode
 
+from ledger_tui.domain import clock
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.personal import PersonalApp
 
@@ -24,6 +25,7 @@ class LookingBack(PersonalApp, inherit_bindings=False):
         self._given = ledger
         self.present = ledger if ledger.as_of is None else ledger.at(None)
         """The ledger as it is."""
+        look_from(ledger)
         self.opened = asyncio.Event()
         """Set once the database is ready; slow work of the places waits for it."""
 
@@ -51,6 +53,7 @@ class LookingBack(PersonalApp, inherit_bindings=False):
             opening.add_done_callback(lambda done: _close_later(shown, self.present, done))
             raise
         before, self.ledger = self.ledger, shown
+        look_from(shown)
         self.opened.set()
         self.refresh_facts()
         self.watch_ledger()
@@ -112,8 +115,14 @@ class LookingBack(PersonalApp, inherit_bindings=False):
 
     async def close_moments(self) -> None:
         """Close the ledgers that were opened here; the one that was given belongs to whoever gave it."""
+        look_from(None)
         for ledger in {id(one): one for one in (self.ledger, self.present) if one is not self._given}.values():
             await asyncio.to_thread(ledger.close)
+
+
+def look_from(ledger: PromptLedger | None) -> None:
+    """Let ages be told from a ledger's moment; None: from now."""
+    clock.look_from(None if ledger is None or ledger.as_of is None else ledger.database.now_us())
 
 
 def _open(ledger: PromptLedger) -> None:

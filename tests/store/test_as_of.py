@@ -254,3 +254,52 @@ def test_there_is_no_past_without_a_ledger(paths: Paths) -> None:
     with PromptLedger(paths=paths, as_of=clock.now()) as past, pytest.raises(LedgerError, match="no ledger"):
         past.prepare()
     assert not paths.database.exists()
+
+
+def searched_then_and_later(target: str | Path, paths: Paths) -> None:
+    """Search at a moment, change everything, and search again as of it."""
+    with PromptLedger(str(target), paths=paths) as ledger:
+        ledger.prepare()
+        ledger.registry.save("mail/welcome", content("Hello Ünïcode friend, good morning"))
+        ledger.registry.save("mail/bye", content("farewell"), description="says goodbye % kindly")
+        ledger.registry.save("code/review", content("never searched"))
+        start = clock.now_us()
+        step = SpanRecord("t1", "s1", name="early", kind="llm", status="succeeded", started_us=start, duration_us=5)
+        running = SpanRecord("t2", "s2", name="slow", kind="llm", status="running", started_us=start, input="question")
+        ledger.traces.record([replace(step, output="early answer"), running])
+        clock.advance(1_000_000)
+        asked = ("unicode fri", '"good morning"', '"morning good"', "goodbye", "%", "farew", "mail", "later", "")
+        words = ("answer", "question", "late", "early", '"early answer"')
+        then = [ledger.registry.search(text) for text in asked], [found(ledger, word) for word in words]
+        at_us = clock.now_us()
+        clock.advance(1_000_000)
+        ledger.registry.save("mail/welcome", content("later text"))
+        ledger.registry.set_field("mail/bye", "archived", True)
+        ledger.registry.set_field("code/review", "description", "goodbye")
+        ledger.registry.save("mail/later", content("Hello unicode friend"))
+        ended = replace(running, status="succeeded", duration_us=1_500_000, output="late answer")
+        ledger.traces.record(
+            [ended, replace(step, trace_id="t3", span_id="s3", started_us=clock.now_us(), input="late")]
+        )
+        assert found(ledger, "late") == ["t2", "t3"]
+        with PromptLedger(str(target), paths=paths, as_of=clock.from_us(at_us)) as past:
+            past.prepare()
+            now = [past.registry.search(text) for text in asked], [found(past, word) for word in words]
+        assert now == then
+        assert [hit.name for hit in then[0][0]] == ["mail/welcome"] and then[1][0] == ["t1"]
+
+
+def found(ledger: PromptLedger, word: str) -> list[str]:
+    return sorted(row.trace_id for row in ledger.traces.page(word).rows)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_search_finds_what_it_found_then(paths: Paths) -> None:
+    """Prompts and traces found as of a moment are those found at it: nothing later by its text, nothing changed missed."""
+    searched_then_and_later(paths.database, paths)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_search_finds_what_it_found_then_on_postgres(paths: Paths, postgres_url: str) -> None:
+    """A shared database searches its past as a file does."""
+    searched_then_and_later(postgres_url, paths)

@@ -63,7 +63,7 @@ failed, in ⊘ where it was canceled, in ▸ while it runs.
         super().__init__(id=id, classes=classes)
         self.lines = SpanLines(build_tree([]))
         """The tree and what of it is visible."""
-        self._drawing = SpanDrawing(self.lines, clock.now_us())
+        self._drawing = SpanDrawing(self.lines, clock.seen_from_us())
         self._timer: Timer | None = None
 
     def show(self, tree: Tree, *, keep: bool = False) -> None:
@@ -75,7 +75,7 @@ failed, in ⊘ where it was canceled, in ▸ while it runs.
         if search:
             self.lines.search(search, tree.find(search))
         line = None if key is None else tree.line_of(key)
-        self._drawing = SpanDrawing(self.lines, clock.now_us())
+        self._drawing = SpanDrawing(self.lines, clock.seen_from_us())
         self.rows_changed(0 if line is None else self.lines.row_of(line))
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
         self._tick_while_open()
@@ -137,7 +137,7 @@ failed, in ⊘ where it was canceled, in ▸ while it runs.
             self._timer = None
 
     def _tick(self) -> None:
-        self._drawing = SpanDrawing(self.lines, clock.now_us())
+        self._drawing = SpanDrawing(self.lines, clock.seen_from_us())
         self.redraw()
 
     def _lines_changed(self, line: int | None) -> None:

@@ -157,7 +157,7 @@ the clock of its program was wrong. New traces appear by themselves and the curs
         """One trace."""
         trace = self.traces[row]
         columns = trace_columns(width)
-        badge = "⚠ " if trace.ended_us > clock.now_us() + SKEW_US else ""
+        badge = "⚠ " if trace.ended_us > clock.seen_from_us() + SKEW_US else ""
         runs: Runs = [
             (glyph(trace.status) + " ", STATUS_LOOKS.get(trace.status, "warn")),
             (badge, "warn"),
@@ -167,7 +167,7 @@ the clock of its program was wrong. New traces appear by themselves and the curs
         unpriced = trace.unpriced_count
         cost = money.show(trace.known_cost_nusd, unpriced) if trace.priced_count or unpriced else ""
         cells = (
-            (measure.age(trace.started_us, clock.now_us()), "muted"),
+            (measure.age(trace.started_us, clock.seen_from_us()), "muted"),
             ("…" if running else measure.duration(trace.duration_us), "muted" if running else ""),
             (measure.count(trace.span_count), "muted"),
             (f"✗{measure.count(trace.error_count)}" if trace.error_count else "", "bad"),

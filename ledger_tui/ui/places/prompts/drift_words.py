@@ -38,7 +38,7 @@ def cell(row: DriftRow, key: str, marked: bool = False) -> Cell:
         return (f"{mark}?", "$text-muted") if key in ("working", "head") else mark
     words = f"{mark}{sign(row, place)} {version_words(place)}"
     if place.kind == "executed" and place.at_us is not None:
-        words += f" · {age(place.at_us, clock.now_us())}"
+        words += f" · {age(place.at_us, clock.seen_from_us())}"
     return (words, "$warning") if place in row.differing() else words
 
 
@@ -85,7 +85,7 @@ def place_line(row: DriftRow, place: Place, marked: bool, width: int, muted: str
 
 
 def _since(place: Place) -> str:
-    return "" if place.at_us is None else age(place.at_us, clock.now_us())
+    return "" if place.at_us is None else age(place.at_us, clock.seen_from_us())
 
 
 def ground_line(matrix: Matrix) -> Content:
@@ -100,7 +100,7 @@ def ground_line(matrix: Matrix) -> Content:
     elif ground.commit is None:
         parts.append((" · no commit yet", "$text-muted"))
     else:
-        since = f", {age(ground.commit_us, clock.now_us())} ago" if ground.commit_us is not None else ""
+        since = f", {age(ground.commit_us, clock.seen_from_us())} ago" if ground.commit_us is not None else ""
         branch = one_line(ground.branch, 40) or "no branch"
         parts.append((f" · {branch} at {ground.commit[:SHORT]}{since}", "$text-muted"))
     return Content.assemble(*parts)

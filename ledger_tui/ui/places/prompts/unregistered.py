@@ -104,7 +104,7 @@ and so does every call that follows. Save a better text or better names as its n
             return
         self.rows, self._read = rows, True
         self.set_class(not rows, "-nothing")
-        now = clock.now_us()
+        now = clock.seen_from_us()
         cells = [
             (row.fingerprint, (measure.count(row.calls), measure.age(row.last_us, now), row.text or "—"))
             for row in rows

@@ -27,7 +27,7 @@ Wish = Literal["show", "restore", "label", "unlabel"]
 
 
 def _age(at_us: int) -> str:
-    return age(at_us, clock.now_us())
+    return age(at_us, clock.seen_from_us())
 
 
 class VersionList(OptionList):
