@@ -49,7 +49,7 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     | y, ctrl+y | Copy the source text. |
     | $ | The receipt of the cost under the cursor. |
     | ! | Budgets and alerts. |
-    | T, ctrl+t | As of: the ledger as it stood at a moment, and back to the present. |
+    | T, f11 | As of: the ledger as it stood at a moment, and back to the present. |
     | u | Undo the last change of the registry. |
     | ctrl+q | Leave. |
     """
@@ -102,14 +102,14 @@ class LedgerApp(LookingBack, inherit_bindings=False):
             tooltip="Budgets and alerts: what may be spent, and what was worth telling",
         ),
         Binding(
-            "T,ctrl+t",
+            "T,f11",
             "as_of",
             "As of",
             show=False,
             id="app.as_of",
             tooltip="Look back to the ledger as it stood at a moment, or come back to the present",
         ),
-        Binding("escape", "present", "The present", show=False, id="app.present", tooltip="Come back to the present"),
+        Binding("escape", "present", show=False, system=True),
         Binding("u", "undo", "Undo", show=False, id="app.undo", tooltip="Undo the last change of prompts and labels"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit", tooltip="Leave the workstation"),
         Binding("ctrl+c", "hint_quit", show=False, system=True),

@@ -188,7 +188,7 @@ class TracesPlace(TraceFolds):
         self._go(self.span_tree)
 
     def action_back(self) -> None:
-        """End the search, or go from the detail to the tree, from the tree to the list, or clear the filter."""
+        """End the search, or go from the detail to the tree, to the list, clear the filter, or leave the moment."""
         if self.find_field.display:
             self.find_field.value = ""
             self.find_field.display = False
@@ -200,6 +200,8 @@ class TracesPlace(TraceFolds):
         elif self.filter_text:
             self.filter_bar.set_text("")
             self.filter_bar.post_message(FilterBar.Applied(""))
+        elif self.app.moment is not None:
+            self.app.action_present()
 
     def action_costs(self) -> None:
         """Show or hide where the money went."""
