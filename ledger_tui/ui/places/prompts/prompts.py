@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from textual import events, on
@@ -15,11 +15,9 @@ from textual.widgets import Button, Input, Static
 from ledger_tui.domain.content import ROLES
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
-from ledger_tui.ui.export_subject import ExportSubject
 from ledger_tui.ui.places.prompts.code import code_of
 from ledger_tui.ui.places.prompts.dialogs import NameDialog
 from ledger_tui.ui.places.prompts.editor import Editor
-from ledger_tui.ui.places.prompts.exporting import prompt_subjects
 from ledger_tui.ui.places.prompts.fields import Fields
 from ledger_tui.ui.places.prompts.findings import Findings
 from ledger_tui.ui.places.prompts.open_work import TABS, OpenWork
@@ -62,14 +60,6 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             show=False,
             id="prompts.unregistered",
             tooltip="Unregistered prompts: what programs send that belongs to no prompt",
-        ),
-        Binding(
-            "f,ctrl+g",
-            "forecast",
-            "Forecast",
-            show=False,
-            id="prompts.forecast",
-            tooltip="What many runs of this text would cost",
         ),
         Binding(
             "w", "drift", "Drift", show=False, id="prompts.drift", tooltip="Drift: where code, git and ledger differ"
@@ -185,10 +175,6 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     def _go_to(self, event: Findings.GoTo) -> None:
         self.editor.go_to(event.finding)
 
-    @on(Findings.ForecastWanted)
-    def _forecast_wanted(self) -> None:
-        self.action_forecast()
-
     @on(Versions.Wanted)
     def _version_wanted(self, event: Versions.Wanted) -> None:
         self.version_wanted(event)
@@ -277,12 +263,6 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             return None
         return code_of(self.subject.name, self._variables, self.subject.base)
 
-    def export_subjects(self) -> Sequence[ExportSubject]:
-        """The prompts, and the versions and history of the one that is open."""
-        known = self.subject is not None and self.subject.prompt is not None
-        name = self.subject.name if known and self.subject is not None else None
-        return prompt_subjects(name, self.query_one(PromptTree).has_focus)
-
     def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
         """Deeds without a key."""
         if self.subject is not None:
@@ -290,7 +270,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             yield "Choose the model", "From the models of your providers", self.choose_model
 
 
-NEEDS_SUBJECT = {"save", "run", "forecast", "compare_draft", "external", "duplicate", "archive", "discard"}
+NEEDS_SUBJECT = {"save", "run", "compare_draft", "external", "duplicate", "archive", "discard"}
 PANES = {"prompts": "list", "editor": "editor", "versions": "versions"}
 FOCUS = {"prompts": "#tree", "editor": "TemplateArea", "versions": "#version-list"}
 KEY = "bold $primary"
