@@ -7,34 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from functools import cache, cached_property
 from itertools import islice
-from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
+import jinja2
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from ledger_tui.domain.template import MAX_OUTPUT_BYTES, NO_TEXTS, Analysis, Problem, check_size
+from ledger_tui.domain.template_failures import our_error, plain_words
 from ledger_tui.domain.template_parser import Reading, read
 from ledger_tui.errors import (
-    LedgerError,
     TemplateError,
     TemplateRefused,
     TemplateTooExpensive,
-    UndefinedVariable,
 )
 
 _KEPT = 256
-_TOGETHER = 64
+_TOGETHER = 128
 """Pieces of text that are counted together."""
 _MAX_POWER_BITS = 65_536
 _TEXT = frozenset(
@@ -125,9 +123,9 @@ _composition = _Composition()
 
 
 class _Code(CodeGenerator):
-    """Jinja2's own, but for ``value.name``: a key of a plain mapping is read in place, without asking the sandbox.
+    """Jinja2's own, but for ``value.name``: a key of a plain mapping, and what a loop tells, are read in place.
 
-    The sandbox would do the same, for what stands in a mapping is never an attribute of it.
+    The sandbox would do the same, for what stands in a mapping is never an attribute of it, and it allows what a loop tells.
     """
 
     _held = 0
@@ -138,15 +136,44 @@ class _Code(CodeGenerator):
             return
         self._held += 1
         held = f"held_{self._held}"
+        other = f"environment.getattr({held}, {node.attr!r})"
+        if node.attr in _LOOP:
+            other = f"{held}.{node.attr} if type({held}) is LoopContext else {other}"
         self.write(f"({held}[{node.attr!r}] if type({held} := ")
         self.visit(node.node, frame)
-        self.write(f") is dict and {node.attr!r} in {held} else environment.getattr({held}, {node.attr!r}))")
+        self.write(f") is dict and {node.attr!r} in {held} else {other})")
+
+
+class _Context(Context):
+    """Jinja2's own, which is made for every rendering; what hardly any template asks for is made when it does."""
+
+    def __init__(
+        self,
+        environment: jinja2.Environment,
+        parent: dict[str, Any],
+        name: str | None,
+        blocks: dict[str, Callable[[Context], Iterator[str]]],
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> None:
+        self.parent = parent
+        self.vars = {}
+        self.environment = environment
+        self.exported_vars = set()
+        self.name = name
+        self.globals_keys = set() if globals is None else set(globals)
+        self.blocks = {name: [block] for name, block in blocks.items()}
+
+    @cached_property
+    def eval_ctx(self) -> nodes.EvalContext:  # type: ignore[override]
+        """Whether output is escaped; a few filters ask."""
+        return nodes.EvalContext(self.environment, self.name)
 
 
 class Environment(ImmutableSandboxedEnvironment):
     """Jinja2 with methods by white list and without the ways out that have been found over the years."""
 
     code_generator_class = _Code
+    context_class = _Context
     intercepted_binops = frozenset({"*", "**"})
 
     def __init__(self) -> None:
@@ -268,8 +295,9 @@ def _compile(source: str) -> tuple[Template, Reading]:
         raise TemplateTooExpensive("it is nested too deeply") from error
     except Exception as error:
         line = getattr(error, "lineno", 0) or 0
-        raise TemplateError(_plain_words(error), line=line, column=1 if line else 0) from error
-    return Template.from_code(jinja, code, jinja.make_globals(None)), reading
+        raise TemplateError(plain_words(error), line=line, column=1 if line else 0) from error
+    # A plain mapping: Jinja2's own chains two, which every rendering would walk through in Python.
+    return Template.from_code(jinja, code, dict(jinja.globals)), reading
 
 
 def render(
@@ -299,11 +327,14 @@ def render_compiled(
     if texts:
         _composition.texts, _composition.used, _composition.names = texts, used, names
     try:
-        return _counted(template.root_render_func(template.new_context(cast(dict[str, Any], variables))), limit)
+        context = _Context(
+            template.environment, {**template.globals, **variables}, template.name, template.blocks, template.globals
+        )
+        return _counted(template.root_render_func(context), limit)
     except TemplateTooExpensive:
         raise
     except Exception as error:
-        raise _our_error(error, template, reading, names) from error
+        raise our_error(error, template, reading, names) from error
     finally:
         if texts:
             _composition.texts, _composition.used, _composition.names = NO_TEXTS, None, None
@@ -329,58 +360,4 @@ def _counted(pieces: Iterator[str], limit: int) -> str:
 def _too_much() -> TemplateTooExpensive:
     return TemplateTooExpensive(
         f"it makes more than {MAX_OUTPUT_BYTES // 1024 // 1024} MB of text", title="The template makes too much text"
-    )
-
-
-def _our_error(error: Exception, template: Template, reading: Reading, names: Mapping[Template, str]) -> TemplateError:
-    """The error for people of whatever a running template raised."""
-    places = _places(error.__traceback__)
-    line = next((number for one, number in reversed(places) if one is template), 0)
-    inner = places[-1] if places and places[-1][0] is not template else None
-    column, words = 0, _plain_words(error)
-    if inner is not None:
-        outermost = next((names.get(one) for one, _ in places if one is not template), None)
-        use = next((use for use in reading.includes if use.name == outermost and use.line == line), None)
-        column = use.column if use else 0
-        words = f"in {names.get(inner[0])}, line {inner[1]}: {words}"
-    if isinstance(error, LedgerError):
-        return error if isinstance(error, TemplateError) and inner is None else TemplateRefused(words, line=line)
-    if isinstance(error, SecurityError):
-        return TemplateRefused(words, line=line, column=column)
-    if isinstance(error, UndefinedError):
-        return _undefined(error, words, line, column, reading if inner is None else None)
-    if isinstance(error, MemoryError):
-        return TemplateTooExpensive("it needs too much memory", line=line, column=column)
-    if isinstance(error, RecursionError):
-        return TemplateTooExpensive("a macro calls itself without end", line=line, column=column)
-    if isinstance(error, OverflowError):
-        return TemplateTooExpensive(words, line=line, column=column)
-    return TemplateError(words, line=line, column=column, title="The template could not be rendered")
-
-
-def _undefined(error: UndefinedError, words: str, line: int, column: int, reading: Reading | None) -> UndefinedVariable:
-    name = re.match(r"'([^']+)' is undefined", str(error))
-    uses = [use for use in reading.variables if name and use.name == name.group(1)] if reading else []
-    found = next((use for use in uses if use.line == line), uses[0] if uses else None)
-    return UndefinedVariable(words, line=found.line if found else line, column=found.column if found else column)
-
-
-def _places(traceback: TracebackType | None) -> list[tuple[Template, int]]:
-    """The templates' own lines in a traceback, outermost first."""
-    found: list[tuple[Template, int]] = []
-    while traceback is not None:
-        template = traceback.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(template, Template):
-            found.append((template, template.get_corresponding_lineno(traceback.tb_lineno)))
-        traceback = traceback.tb_next
-    return found
-
-
-def _plain_words(error: Exception) -> str:
-    if isinstance(error, LedgerError):
-        return error.cause
-    words = str(error) or type(error).__name__
-    words = re.sub(r"^'([^']+)' is undefined$", r"'\1' has no value", words)
-    return (
-        words.replace("'dict object'", "a mapping").replace("'str object'", "a text").replace("'list object'", "a list")
     )

@@ -270,6 +270,40 @@ def test_plain_templates_work(source: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "{% for x in xs %}" + "".join(f"{{{{ loop.{name} }}}} " for name in names) + "{% endfor %}"
+        for names in (("index", "index0", "revindex", "revindex0", "first", "last"), ("length", "depth", "depth0"))
+    ]
+    + [
+        "{% for x in xs %}{{ loop.cycle(1, 2) }}{{ loop.changed(x.k) }}{% endfor %}",
+        "{% for x in xs if x.k %}{% if not loop.last %}{{ loop.nextitem.k }}{% endif %}{% endfor %}",
+        "{% for x in xs recursive %}{{ x.k }}{{ loop(x.below or []) }}{% endfor %}",
+        "{% set loop = {'index': 'mine'} %}{{ loop.index }}",
+        "{{ text | escape }} {% autoescape true %}{{ text }}{% endautoescape %} {{ text }} {{ [text] | join('<') }}",
+        "{% set a = 1 %}{% block b %}{{ text }}{{ self.b is defined }}{% endblock %}",
+        "{% macro m(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call m(text) %}{{ range(2) | list }}{% endcall %}",
+    ],
+)  # fmt: skip
+def test_what_jinja_says_is_said(source: str) -> None:
+    """Loops, blocks, macros and escaping give what Jinja2's own sandbox gives, or are refused; also a second time."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    values: dict[str, Any] = {
+        "text": "<b>",
+        "xs": [{"k": 1, "below": [{"k": 3, "below": None}]}, {"k": 2, "below": []}],
+    }
+    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    expected = jinja.from_string(source).render(values)
+    for _ in range(2):
+        try:
+            assert render(source, values) == expected
+        except TemplateRefused:
+            assert "self" in source
+
+
+@pytest.mark.parametrize(
     ("source", "line", "column", "words"),
     [
         ("a\n{{ b }}{{ x }}", 2, 11, "'x' has no value"),
