@@ -226,6 +226,10 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     def _money_chosen(self) -> None:
         self.action_alerts()
 
+    @on(TopLine.MomentWanted)
+    def _moment_wanted(self) -> None:
+        self.choose_moment()
+
     @on(TopLine.Chosen)
     async def _chosen(self, event: TopLine.Chosen) -> None:
         await self.action_place(event.place)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -48,7 +48,6 @@ class MomentDialog(Dialog[None]):
     def __init__(self) -> None:
         super().__init__("As of", "enter look back · esc cancel")
         self._offered: list[datetime | None] = []
-        self._before: list[datetime] = []
 
     def compose_dialog(self) -> Iterable[Widget]:
         """The field, what it means, the likely moments, buttons."""
@@ -66,13 +65,12 @@ class MomentDialog(Dialog[None]):
         rows = self.query_one(OptionList)
         if self.app.moment is not None:
             self._offer(rows, None, "the present")
-        now = clock.now()
         for age, words in AGES:
             moment = clock.from_us(moment_of(age))
             self._offer(rows, moment, f"{words:<14}{moment_words(moment.replace(second=0, microsecond=0))}")
         self.app.place.load(
             lambda: self.app.present.registry.history(limit=_FACTS),
-            lambda facts: self._offer_facts(facts, now),
+            lambda facts: self._offer_facts(facts),
             group="moments",
         )
         self.query_one(Input).focus()
@@ -81,19 +79,17 @@ class MomentDialog(Dialog[None]):
         self._offered.append(moment)
         rows.add_option(Option(words))
 
-    def _offer_facts(self, facts: Iterable[JournalRow], now: datetime) -> None:
+    def _offer_facts(self, facts: Iterable[JournalRow]) -> None:
         if not self.is_attached:
             return
-        rows, seen = self.query_one(OptionList), set[str]()
-        for fact in facts:
-            if fact.action in seen or len(seen) == ACTIONS:
-                continue
-            seen.add(fact.action)
-            moment = clock.from_us(fact.at_us) - timedelta(microseconds=1)
-            said = Content.assemble(
-                (f"before {moment_words(moment.replace(microsecond=0))}  ", "$text-muted"), _words(fact)
-            )
-            self._offer(rows, moment, said)
+        rows = self.query_one(OptionList)
+        by_moment: dict[int, list[JournalRow]] = {}
+        for fact in sorted(facts, key=lambda fact: -fact.at_us):
+            by_moment.setdefault(fact.at_us, []).append(fact)
+        for at_us, group in list(by_moment.items())[:ACTIONS]:
+            before = clock.from_us(at_us - 1)
+            said = (f"before {moment_words(clock.from_us(at_us).replace(microsecond=0))}  ", "$text-muted")
+            self._offer(rows, before, Content.assemble(said, _words(group)))
 
     # What is written
 
@@ -173,8 +169,14 @@ class MomentDialog(Dialog[None]):
             ticking.stop()
 
 
-def _words(fact: JournalRow) -> Content:
+def _words(facts: Sequence[JournalRow]) -> Content:
     """What a registry action was about, in short."""
-    about = f" of {fact.prompt_name}" if fact.prompt_name else ""
-    what = {"version": "a version", "label": f"label {fact.field}"}.get(fact.kind, fact.field or fact.kind)
-    return line(f"{'undo: ' if fact.undoes else ''}{what}{about}, {fact.actor}", 70)
+    said = list(dict.fromkeys(f"{'undo ' if fact.undoes else ''}{_word(fact)}" for fact in reversed(facts)))
+    first = facts[-1]
+    return line(f"{f'{first.prompt_name}: ' if first.prompt_name else ''}{', '.join(said)} ({first.actor})", 66)
+
+
+def _word(fact: JournalRow) -> str:
+    return {"version": "saved", "prompt": "made", "label": f"{fact.field} moved"}.get(
+        fact.kind, fact.field or fact.kind
+    )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+
+from ledger_tui.ui.actions import show_key
+
+if TYPE_CHECKING:
+    from ledger_tui.ui.app import LedgerApp
 
 
 def moment_words(moment: datetime) -> str:
@@ -28,6 +34,8 @@ class MomentLine(Widget):
     }
     """
 
+    app: LedgerApp
+
     @dataclass
     class Wanted(Message):
         """Another moment is wanted, or the present."""
@@ -42,11 +50,13 @@ class MomentLine(Widget):
     def render(self) -> Content:
         """The moment at the left, the ways out at the right as far as there is room."""
         said = f" ◷ AS OF {moment_words(self._moment)} · read only "
-        for ways in (" click: another moment · T: the present ", " T: the present ", ""):
+        key = self.app.keymap.get("app.as_of", "T").partition(",")[0]
+        present = f" {show_key(key)}: the present "
+        for ways in (f" click: another moment ·{present}", present, ""):
             gap = self.size.width - len(said) - len(ways)
             if gap >= 0:
                 break
-        self._present_from = self.size.width - len(" T: the present ") if ways else self.size.width
+        self._present_from = self.size.width - len(present) if ways else self.size.width
         return Content(said + " " * max(0, gap) + ways)
 
     def on_click(self, event: events.Click) -> None:

@@ -77,6 +77,10 @@ class TopLine(Widget):
         place: str
 
     @dataclass
+    class MomentWanted(Message):
+        """The line was clicked beside the places and the money: another moment of the workspace is wanted."""
+
+    @dataclass
     class MoneyChosen(Message):
         """The spend, a budget or the count of alerts was clicked."""
 
@@ -144,13 +148,15 @@ class TopLine(Widget):
         return [one for one in wanted if one.forms]
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a place goes there; one on what was spent shows the budgets and alerts."""
+        """A click on a place goes there, one on what was spent shows the budgets, one beside them asks for a moment."""
         if self._money_from <= event.x < self._money_to:
             self.post_message(self.MoneyChosen())
             return
         for start, end, mode in self._spans:
             if start <= event.x < end:
                 self.post_message(self.Chosen(mode))
+                return
+        self.post_message(self.MomentWanted())
 
 
 @dataclass
