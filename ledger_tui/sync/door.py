@@ -11,13 +11,14 @@ transaction. Any call may raise the errors below, and may have taken effect alth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.digest import Digest
 from ledger_tui.domain.sync.plan import Status
+from ledger_tui.domain.sync.records import Delivered as Delivered
 from ledger_tui.domain.sync.records import Record, Stream
 from ledger_tui.errors import SyncError
 
@@ -37,6 +38,19 @@ class RemoteRefused(SyncError):
 
     default_title = "The shared server refused"
     default_remedy = "Ask the owner of the shared ledger for access."
+
+
+class OtherLedger(SyncError):
+    """Behind the address is another shared ledger than the one this ledger belongs to; nothing was exchanged."""
+
+    default_title = "This is another shared ledger"
+    default_remedy = "Name the address of the one that was joined, or join this one with an empty ledger."
+
+
+class BadAnswer(SyncError):
+    """An answer that breaks what the door promises; nothing of it was taken."""
+
+    default_title = "The shared server's answer makes no sense"
 
 
 class BatchRefused(SyncError):
@@ -64,11 +78,15 @@ class Welcome:
     """Changes when the server was made anew or a backup was restored and its keeper said so."""
     server_us: int
     """Its clock, in microseconds since 1970: shown beside a clock that is far off, never used to decide."""
-    may_push: bool = True
-    """False when this release or this account may only read; then ``why_not`` says why, for people."""
+    pushes: tuple[Stream, ...]
+    """What this account and release may send; ``why_not`` says for people why it is less than everything."""
+    pulls: tuple[Stream, ...]
+    """What this account may read, and ask about by ``missing`` and ``digest``."""
+    ends: Mapping[Stream, Position]
+    """Where the histories in ``pulls`` end now (START for an empty one): with nothing to do, meeting is all there is."""
+    lost: frozenset[Stream] = frozenset()
+    """The streams whose history does not hold the position that the client named: it must compare what both have."""
     why_not: str = ""
-    streams: tuple[Stream, ...] = ("meta", "telemetry", "bodies")
-    """What this account may exchange."""
     features: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -94,17 +112,6 @@ class PushAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """A record as the server hands it out: its number, and the hash that the server has kept for it."""
-
-    record: Record
-    seq: int
-    hash: str
-    pusher: str = ""
-    """The account that brought it: not always its author, for any device heals a restored server."""
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Part of a history. ``rows`` ascend by number, all above the position asked from and none above ``upto``.
 
@@ -120,9 +127,14 @@ class Page:
 class Remote(Protocol):
     """A shared server, seen by one account and one workspace."""
 
-    def hello(self, client: Client) -> Welcome:
-        """Meet. Writes nothing. A server that does not know the account or the workspace raises RemoteRefused, in the same
-        words for both, so that nobody learns what exists."""
+    def hello(self, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
+        """Meet. Writes nothing.
+
+        fences: for each stream the highest position this client was ever told (as in ``push``; a stream left out is at START).
+        ``lost`` names the streams, among those this account may send or read, where no commit ended exactly there.
+        A server that does not know the account or the workspace raises RemoteRefused, in the same words for both, so that
+        nobody learns what exists.
+        """
 
     def push(self, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
         """Add records to a history, as one commit.

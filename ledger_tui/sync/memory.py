@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger_tui.domain import clock
@@ -17,11 +17,10 @@ from ledger_tui.domain.sync.chain import START, Position, extend
 from ledger_tui.domain.sync.conflicts import PROTECTED
 from ledger_tui.domain.sync.digest import Digest, digest_of
 from ledger_tui.domain.sync.plan import ASK_ROWS, Status
-from ledger_tui.domain.sync.records import STREAMS, Record, Stream
+from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.sync.door import (
     PROTOCOL,
     Client,
-    Delivered,
     Page,
     PushAnswer,
     RemoteRefused,
@@ -169,16 +168,19 @@ class MemoryServer:
             rows = self.histories[stream].rows
             return digest_of(r.record for r in rows if month in (None, records.month_of(r.record.rid)))
 
-    def welcome(self, account: str, client: Client) -> Welcome:
+    def welcome(self, account: str, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
         """As ``Remote.hello``, for an account."""
         with self._guard:
             role = self._role(account)
             fits = client.protocol >= self.protocol
             why_not = "" if fits else f"this server needs protocol {self.protocol} or newer: upgrade ledger-tui"
-            may = tuple(s for s in STREAMS if s in _MAY_PUSH[role] or s in _MAY_PULL[role])
-            if fits and not _MAY_PUSH[role]:
-                why_not = "this account may only read"
-            return Welcome(self.workspace, self.epoch, clock.now_us(), not why_not, why_not, may)
+            pushes, pulls = _MAY_PUSH[role] if fits else (), _MAY_PULL[role]
+            if fits and pushes != STREAMS:
+                why_not = f"the role {role} may not send everything"
+            ends = {stream: self.histories[stream].end for stream in pulls}
+            mine = [stream for stream in fences if stream in pushes or stream in pulls]
+            lost = frozenset(stream for stream in mine if not self._holds(self.histories[stream], fences[stream]))
+            return Welcome(self.workspace, self.epoch, clock.now_us(), pushes, pulls, ends, lost, why_not)
 
     def _role(self, account: str) -> str:
         if account not in self.members:
@@ -238,8 +240,8 @@ class MemoryRemote:
         self.server = server
         self.account = account
 
-    def hello(self, client: Client) -> Welcome:
-        return self.server.welcome(self.account, client)
+    def hello(self, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
+        return self.server.welcome(self.account, client, fences)
 
     def push(self, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
         return self.server.push(self.account, stream, rows, fence)

@@ -131,10 +131,15 @@ def test_f7_a_restored_server_does_not_hold_later_positions(
 def test_f8_a_wiped_server_has_another_epoch_and_nothing(server: MemoryServer, remote: Remote) -> None:
     """A wiped server says so by its epoch, and holds no position but the start."""
     end = remote.push("meta", [record()], START).position
-    before = remote.hello(Client("d", "1"))
+    before = remote.hello(Client("d", "1"), {})
     server.wipe()
-    after = remote.hello(Client("d", "1"))
-    assert after.workspace == before.workspace and after.epoch != before.epoch
+    after = remote.hello(Client("d", "1"), {"meta": end})
+    assert (
+        after.lost == {"meta"}
+        and not before.lost
+        and after.workspace == before.workspace
+        and after.epoch != before.epoch
+    )
     assert remote.pull("meta", end, 5).fence_lost and remote.pull("meta", START, 5).upto == START
 
 
@@ -158,14 +163,14 @@ def test_b22_f21_each_role_may_do_what_it_says(server: MemoryServer) -> None:
         with pytest.raises(RemoteRefused):
             call()
     assert statuses(ingest.push("telemetry", [record("usage", "telemetry")], START)) == ["NEW"]
-    assert reader.pull("meta", START, 1).upto == START and not reader.hello(Client("d", "1")).may_push
+    assert reader.pull("meta", START, 1).upto == START and not reader.hello(Client("d", "1"), {}).pushes
     stranger = server.remote("mallory")
     del server.members["mallory"]
     with pytest.raises(RemoteRefused):
-        stranger.hello(Client("d", "1"))
+        stranger.hello(Client("d", "1"), {})
 
 
 def test_f19_an_older_client_may_pull_but_is_told_not_to_push() -> None:
     """A server that needs a newer protocol says so before anything is written."""
-    welcome = MemoryServer(protocol=2).remote("ada").hello(Client("d", "0.0.1", protocol=1))
-    assert not welcome.may_push and "upgrade" in welcome.why_not
+    welcome = MemoryServer(protocol=2).remote("ada").hello(Client("d", "0.0.1", protocol=1), {})
+    assert not welcome.pushes and "upgrade" in welcome.why_not

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from ledger_tui.domain.sync.records import Record
+from ledger_tui.domain.sync.chain import Position
+from ledger_tui.domain.sync.records import Delivered, Record, Stream
 
 PUSH_ROWS = 1_000
 PUSH_BYTES = 4 * 1024 * 1024
 PULL_ROWS = 1_000
 ASK_ROWS = 10_000
 """How many ids are asked for at once."""
+MAX_ROUNDS = 100_000
+"""How many pushes or pages of one stream one sync handles: it ends whatever the server says."""
 MAX_RESYNCS = 3
 """How often one sync begins anew before it waits for the next."""
 
@@ -58,3 +61,21 @@ def backoff_s(failures: int, chance: float) -> float:
     if failures < 1:
         return 0.0
     return chance * float(min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2 ** min(failures - 1, 16)))
+
+
+def page_fault(stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position, more: bool) -> str | None:
+    """Why a page cannot follow ``cursor``, as a short phrase; None for one that can."""
+    if upto.seq < cursor.seq or (upto.seq == cursor.seq and upto != cursor):
+        return "it ends before it begins"
+    if more and upto.seq == cursor.seq:
+        return "it leads nowhere"
+    last = cursor.seq
+    for row in rows:
+        if row.record.stream != stream:
+            return "it holds records of another stream"
+        if row.seq <= last:
+            return "its records are not in order"
+        last = row.seq
+    if last > upto.seq:
+        return "it holds records beyond its end"
+    return "it holds one record twice" if len({row.record.rid for row in rows}) < len(rows) else None

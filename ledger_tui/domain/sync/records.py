@@ -31,7 +31,6 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_PARENTS = 64
 _RID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,17 @@ class Record:
         if not isinstance(found, dict):
             raise ValueError("the body is no object")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A record as a server hands it out: its number, and the hash that the server has kept for it."""
+
+    record: Record
+    seq: int
+    hash: str
+    pusher: str = ""
+    """The account that brought it: not always its author, for any device heals a restored server."""
 
 
 def record_hash(kind: str, rid: str, body: str) -> str:
@@ -110,11 +120,6 @@ def _parents_fault(kind: str, content: Mapping[str, Any]) -> str | None:
     if len(parents) > MAX_PARENTS:
         return f"it has more than {MAX_PARENTS} parents"
     return "it is its own parent" if content["field"] in parents else None
-
-
-def is_hash(text: str) -> bool:
-    """Whether ``text`` looks like a hash or chain: 64 lower-case hex digits."""
-    return _HASH.fullmatch(text) is not None
 
 
 def is_known(record: Record) -> bool:

@@ -1,0 +1,338 @@
+"""One sync: push what is pending, pull what is new, and heal a server that lost something. Knows no database and no screen.
+
+Correct however often and wherever it is cut off, and with several of them on one ledger: each step either happened or will
+happen again, and happening twice changes nothing. When the server no longer holds a position that this ledger was told, both
+ends compare what they have (a resync), and this ledger offers what the server lacks, also what others wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ledger_tui.domain import ids
+from ledger_tui.domain.sync.chain import START, Position
+from ledger_tui.domain.sync.digest import agreement, differing
+from ledger_tui.domain.sync.plan import (
+    ACCEPTED,
+    ASK_ROWS,
+    MAX_RESYNCS,
+    MAX_ROUNDS,
+    PULL_ROWS,
+    PUSH_BYTES,
+    PUSH_ROWS,
+    REASONS,
+    REFUSED,
+    page_fault,
+)
+from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
+from ledger_tui.sync.door import BadAnswer, BatchRefused, Client, OtherLedger, PushAnswer, Remote, Welcome
+from ledger_tui.sync.local import Applied, At, LocalLog, SyncState
+
+FAILPOINTS = (
+    "push.before_send", "push.after_send", "push.settled", "pull.before", "pull.received", "apply.rows", "apply.cursor",
+    "pull.applied", "resync.begun", "resync.asked", "resync.offered", "resync.ending", "between",
+)  # fmt: skip
+"""The names that ``at`` is called with; ``between`` lies between the pushes and the pulls of a sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sync has come in one stream; ``total`` is what was known at its beginning."""
+
+    stream: Stream
+    doing: str
+    """``send``, ``receive`` or ``compare``."""
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A pushed record that was set aside."""
+
+    stream: Stream
+    rid: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one sync did."""
+
+    sent: Mapping[Stream, int] = field(default_factory=dict)
+    """Records the server did not have."""
+    came: Mapping[Stream, int] = field(default_factory=dict)
+    """Records this ledger did not have."""
+    unread: int = 0
+    """Of those that came: of a newer release, kept for later."""
+    quarantined: int = 0
+    refused: tuple[Refusal, ...] = ()
+    unsent: Mapping[Stream, int] = field(default_factory=dict)
+    """What still waits, in streams that this account may not send or that were not asked for."""
+    why_not: str = ""
+    resyncs: int = 0
+    agreed: str | None = None
+    """Four hex digits when both ends hold the same; None when something waits or was set aside."""
+    server_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a sync would do now."""
+
+    sending: Mapping[Stream, int]
+    coming: Mapping[Stream, int]
+    resync: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Records whose hash begins with this byte differ between the two ends."""
+
+    stream: Stream
+    bucket: int
+    mine: int
+    theirs: int
+
+
+class _HistoryLost(Exception):
+    """The server does not hold what this ledger was told."""
+
+
+def _nothing(_: object) -> None:
+    """Nobody is told."""
+
+
+class Engine:
+    """Syncs one ledger with one server. Not for two threads at once."""
+
+    def __init__(
+        self,
+        local: LocalLog,
+        remote: Remote,
+        client: Client,
+        *,
+        streams: Collection[Stream] = ("meta", "telemetry"),
+        at: At = _nothing,
+        on_progress: Callable[[Progress], None] = _nothing,
+    ) -> None:
+        """streams: those to exchange, as far as the account may. at: see ``FAILPOINTS``."""
+        self.local = local
+        self.remote = remote
+        self.client = client
+        self.streams = tuple(stream for stream in STREAMS if stream in streams)
+        self.at = at
+        self.on_progress = on_progress
+        self._receipt = Receipt()
+        self._pushed: set[Stream] = set()
+
+    def sync(self) -> Receipt:
+        """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
+        self._receipt = Receipt()
+        welcome, state = self._meet()
+        must_compare = state.resyncing is not None or self._lost(welcome, state)
+        for attempt in range(MAX_RESYNCS + 1):
+            try:
+                self._pushed = set()
+                name = self._resync(welcome) if must_compare or attempt else None
+                self._push_all(welcome, compared=name is not None)
+                self.at("between")
+                self._pull_all(welcome, everything=name is not None)
+            except _HistoryLost:
+                welcome, _ = self._hello()
+                continue
+            if name is not None:
+                self.at("resync.ending")
+                self.local.end_resync(name, welcome.epoch)
+            return self._finished(welcome)
+        raise BadAnswer("its history changed again and again", remedy="Try again later; nothing is lost.")
+
+    def push_only(self) -> Receipt:
+        """Send what is pending, and read nothing; a server that lost something is left to the next whole sync."""
+        self._receipt = Receipt()
+        welcome, state = self._meet()
+        if state.resyncing is None and not self._lost(welcome, state):
+            try:
+                self._push_all(welcome, compared=False)
+            except _HistoryLost:
+                pass
+        return self._finished(welcome)
+
+    def outlook(self) -> Outlook:
+        """What a sync would send and bring; changes nothing."""
+        welcome, state = self._hello()
+        coming = {
+            stream: max(0, welcome.ends.get(stream, START).seq - state.cursor(stream).seq)
+            for stream in self._pulls(welcome)
+        }
+        sending = {stream: self.local.waiting(stream) for stream in self._pushes(welcome)}
+        return Outlook(sending, coming, state.resyncing is not None or self._lost(welcome, state))
+
+    def verify(self) -> list[Difference]:
+        """Compare both ends by digests: where they differ; empty when both hold the same accepted records."""
+        found = []
+        welcome, _ = self._hello()
+        for stream in self._pulls(welcome):
+            mine, theirs = self.local.digest(stream), self.remote.digest(stream)
+            for bucket in differing(mine, theirs):
+                counts = (ends[bucket].records if bucket in ends else 0 for ends in (mine, theirs))
+                found.append(Difference(stream, bucket, *counts))
+        return found
+
+    def _hello(self) -> tuple[Welcome, SyncState]:
+        # The state is read first: another process may be told more meanwhile, and that is no loss.
+        state = self.local.state()
+        welcome = self.remote.hello(self.client, {stream: state.fence(stream) for stream in self.streams})
+        self._check_ledger(welcome, state)
+        return welcome, state
+
+    def _meet(self) -> tuple[Welcome, SyncState]:
+        welcome, state = self._hello()
+        if state.workspace is None:
+            self.local.meet(welcome.workspace, welcome.epoch)
+            state = self.local.state()
+        self._receipt = replace(self._receipt, server_us=welcome.server_us, why_not=welcome.why_not)
+        return welcome, state
+
+    def _check_ledger(self, welcome: Welcome, state: SyncState) -> None:
+        if state.workspace not in (None, welcome.workspace):
+            raise OtherLedger(f"this ledger belongs to {state.workspace}, the address leads to {welcome.workspace}")
+
+    def _lost(self, welcome: Welcome, state: SyncState) -> bool:
+        """Whether meeting alone shows that the server was made anew or went back."""
+        return state.epoch not in (None, welcome.epoch) or not welcome.lost.isdisjoint(self.streams)
+
+    def _pushes(self, welcome: Welcome) -> list[Stream]:
+        return [stream for stream in self.streams if stream in welcome.pushes]
+
+    def _pulls(self, welcome: Welcome) -> list[Stream]:
+        return [stream for stream in self.streams if stream in welcome.pulls]
+
+    def _push_all(self, welcome: Welcome, *, compared: bool) -> None:
+        for stream in self._pushes(welcome):
+            total, done = self.local.waiting(stream), 0
+            for _ in range(MAX_ROUNDS):
+                batch = self.local.pending(stream, PUSH_ROWS, PUSH_BYTES)
+                if not batch:
+                    break
+                self._push(stream, batch, compared)
+                done += len(batch)
+                self.on_progress(Progress(stream, "send", done, max(done, total)))
+
+    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> None:
+        """Push one batch; one that cannot be looked at is halved until the record that is in the way stands alone."""
+        self.at("push.before_send")
+        try:
+            answer = self.remote.push(stream, batch, self.local.state().fence(stream))
+        except BatchRefused:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                self._push(stream, batch[:middle], compared)
+                self._push(stream, batch[middle:], compared)
+                return
+            self._settle(stream, {}, {batch[0].rid: "REFUSED"}, None)
+            return
+        self.at("push.after_send")
+        if answer.fence_lost:
+            raise _HistoryLost
+        self._take_answer(stream, batch, answer, compared)
+
+    def _take_answer(self, stream: Stream, batch: Sequence[Record], answer: PushAnswer, compared: bool) -> None:
+        if [row.rid for row in answer.rows] != [record.rid for record in batch]:
+            raise BadAnswer("it does not answer for each record that was sent")
+        accepted: dict[str, int] = {}
+        refused: dict[str, str] = {}
+        orphans = [row.rid for row in answer.rows if row.status == "MISSING_PARENT"]
+        for row in answer.rows:
+            if row.status in ACCEPTED and row.seq is not None:
+                accepted[row.rid] = row.seq
+            elif row.status in REFUSED or (compared and row.status == "MISSING_PARENT"):
+                refused[row.rid] = row.status
+            elif row.status != "MISSING_PARENT":
+                raise BadAnswer(f"it says {row.status!r} of a record")
+        sent = sum(row.status == "NEW" for row in answer.rows)
+        self._settle(stream, accepted, refused, answer.position)
+        self._receipt = replace(self._receipt, sent=_added(self._receipt.sent, stream, sent))
+        if orphans and not compared:
+            raise _HistoryLost
+
+    def _settle(
+        self, stream: Stream, accepted: Mapping[str, int], refused: Mapping[str, str], position: Position | None
+    ) -> None:
+        whys = {rid: REASONS[status] for rid, status in refused.items()}
+        self.local.settle(stream, accepted, whys, position)
+        self._pushed.add(stream)
+        found = tuple(Refusal(stream, rid, why) for rid, why in whys.items())
+        self._receipt = replace(self._receipt, refused=self._receipt.refused + found)
+        self.at("push.settled")
+
+    def _pull_all(self, welcome: Welcome, *, everything: bool) -> None:
+        for stream in self._pulls(welcome):
+            end = welcome.ends.get(stream)
+            if everything or stream in self._pushed or self.local.state().cursor(stream) != end:
+                self._pull(stream, START if end is None else end)
+
+    def _pull(self, stream: Stream, end: Position) -> None:
+        for _ in range(MAX_ROUNDS):
+            cursor = self.local.state().cursor(stream)
+            self.at("pull.before")
+            page = self.remote.pull(stream, cursor, PULL_ROWS)
+            self.at("pull.received")
+            if page.fence_lost:
+                raise _HistoryLost
+            wrong = page_fault(stream, cursor, page.rows, page.upto, page.more)
+            if wrong is not None:
+                raise BadAnswer(f"a page of {stream} cannot be taken: {wrong}")
+            applied = Applied() if page.upto == cursor else self._apply(stream, cursor, page.rows, page.upto)
+            self.on_progress(Progress(stream, "receive", page.upto.seq, max(page.upto.seq, end.seq)))
+            if not page.more and not applied.moved:
+                return
+
+    def _apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position) -> Applied:
+        applied = self.local.apply(stream, cursor, rows, upto, self.at)
+        self.at("pull.applied")
+        was = self._receipt
+        self._receipt = replace(
+            was,
+            came=_added(was.came, stream, applied.new),
+            unread=was.unread + applied.unread,
+            quarantined=was.quarantined + applied.quarantined,
+        )
+        return applied
+
+    def _resync(self, welcome: Welcome) -> str:
+        """Forget what was told, and make pending again what the server lacks; the name under which it ends."""
+        name = ids.new_id()
+        self.local.begin_resync(name)
+        self._receipt = replace(self._receipt, resyncs=self._receipt.resyncs + 1)
+        self.at("resync.begun")
+        for stream in self._pushes(welcome):
+            place = 0
+            while found := self.local.accepted(stream, place, ASK_ROWS):
+                place = found[-1][0]
+                rids = [rid for _, rid in found]
+                # An account that may only send cannot ask: it sends everything again, and the server knows what it has.
+                lacking = self.remote.missing(stream, rids) if stream in welcome.pulls else rids
+                self.at("resync.asked")
+                self._offer(stream, [rid for rid in rids if rid in set(lacking)])
+                self.on_progress(Progress(stream, "compare", place, place))
+        self.at("resync.offered")
+        return name
+
+    def _offer(self, stream: Stream, rids: Sequence[str]) -> None:
+        if rids:
+            self.local.offer(stream, rids)
+
+    def _finished(self, welcome: Welcome) -> Receipt:
+        waiting = {stream: self.local.waiting(stream) for stream in STREAMS}
+        unsent = {stream: count for stream, count in waiting.items() if count}
+        state = self.local.state()
+        agreed = None
+        if not unsent and not self.local.set_aside() and state.resyncing is None:
+            agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
+        return replace(self._receipt, unsent=unsent, agreed=agreed)
+
+
+def _added(counts: Mapping[Stream, int], stream: Stream, more: int) -> Mapping[Stream, int]:
+    return {**counts, stream: counts.get(stream, 0) + more} if more else counts

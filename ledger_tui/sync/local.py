@@ -1,0 +1,109 @@
+"""The local end of a sync: what the engine asks of a ledger's file, whatever its tables are.
+
+A record is *pending* until a server said that it has it, *accepted* from then on, and *set aside* when no server will take it.
+Positions and what they stand for are written together: a position is never ahead of the records it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ledger_tui.domain.sync.chain import START, Position, farther
+from ledger_tui.domain.sync.digest import Digest
+from ledger_tui.domain.sync.records import Delivered, Record, Stream
+
+At = Callable[[str], None]
+"""Called at named points between two steps, so that a test can end the process there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """What a ledger remembers of its server."""
+
+    workspace: str | None = None
+    """The shared ledger it belongs to; None before the first sync."""
+    epoch: str | None = None
+    resyncing: str | None = None
+    """The name of a resync that has begun and not come to its end; None when there is none."""
+    cursors: Mapping[Stream, Position] = field(default_factory=dict)
+    """How far each history was read."""
+    told: Mapping[Stream, Position] = field(default_factory=dict)
+    """The highest position that a push was answered with."""
+
+    def cursor(self, stream: Stream) -> Position:
+        """How far a history was read."""
+        return self.cursors.get(stream, START)
+
+    def fence(self, stream: Stream) -> Position:
+        """The highest position this ledger was ever told."""
+        return farther(self.cursor(stream), self.told.get(stream, START))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a page."""
+
+    new: int = 0
+    known: int = 0
+    """Records that were here already: most often this ledger's own, come back."""
+    unread: int = 0
+    """Of the new ones those of a newer release: kept, handed on, not shown."""
+    quarantined: int = 0
+    moved: bool = False
+    """The cursor was no longer where the page began (another process was faster): nothing was written."""
+
+
+class LocalLog(Protocol):
+    """Records of one ledger. Every call is one transaction; a call that raises has changed nothing."""
+
+    def state(self) -> SyncState:
+        """What is remembered of the server."""
+
+    def meet(self, workspace: str, epoch: str) -> None:
+        """Remember the server of the first sync; later calls change nothing."""
+
+    def pending(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
+        """The first pending records in causal order (what was written on a record comes after it), at least one if any."""
+
+    def waiting(self, stream: Stream) -> int:
+        """How many records are pending."""
+
+    def settle(
+        self, stream: Stream, accepted: Mapping[str, int], refused: Mapping[str, str], position: Position | None
+    ) -> None:
+        """Write down a push's answer: rids with their numbers, rids to set aside with a reason, and the history's end.
+
+        Records that meanwhile are no longer pending are left alone. None: nothing was told.
+        """
+
+    def apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position, at: At) -> Applied:
+        """Take in what follows ``cursor``, and move the cursor to ``upto``, in one transaction.
+
+        A record that is here gets its number and is accepted. A new one is kept (one of a newer release as it is). One that is
+        faulty (``records.fault`` with the hash delivered), or whose id is here with another hash, goes to quarantine, and
+        the cursor moves on. Everything derived from the records follows. Calls ``at("apply.rows")`` before
+        and ``at("apply.cursor")`` after the cursor is written.
+        """
+
+    def begin_resync(self, name: str) -> None:
+        """Forget positions and numbers, and remember that a resync of this name has begun.
+
+        Records set aside because a parent was missing are pending again.
+        """
+
+    def accepted(self, stream: Stream, after: int, limit: int) -> list[tuple[int, str]]:
+        """(place, rid) of records neither pending nor set aside, in causal order, with places above ``after``."""
+
+    def offer(self, stream: Stream, rids: Sequence[str]) -> None:
+        """Make records pending again."""
+
+    def end_resync(self, name: str, epoch: str) -> None:
+        """The resync of this name is over, and the server's epoch is this one; does nothing when another one has begun."""
+
+    def digest(self, stream: Stream) -> Digest:
+        """The digest of the accepted records."""
+
+    def set_aside(self) -> int:
+        """How many records are set aside or in quarantine."""

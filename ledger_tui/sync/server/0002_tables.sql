@@ -1,0 +1,93 @@
+-- One row of facts about this server, members, and for each ledger and stream one growing history.
+CREATE TABLE sync.server (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  epoch uuid NOT NULL DEFAULT gen_random_uuid(),
+  schema int NOT NULL,
+  min_client int NOT NULL DEFAULT 1,
+  features text[] NOT NULL DEFAULT '{}',
+  made_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN sync.server.epoch IS 'Set a new one after a backup was restored: update sync.server set epoch = gen_random_uuid()';
+COMMENT ON COLUMN sync.server.schema IS 'How many of the numbered files were run';
+COMMENT ON COLUMN sync.server.min_client IS 'The lowest protocol that may send';
+
+CREATE TABLE sync.workspace (
+  ws uuid PRIMARY KEY,
+  name text NOT NULL DEFAULT '',
+  protected_labels text[] NOT NULL DEFAULT '{production}',
+  made_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE sync.member (
+  ws uuid NOT NULL,
+  login text NOT NULL,
+  role text NOT NULL CHECK (role IN ('owner', 'admin', 'maintainer', 'member', 'ingest', 'reader')),
+  since timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (login, ws)
+);
+
+CREATE TABLE sync.counter (
+  ws uuid NOT NULL,
+  stream text NOT NULL CHECK (stream IN ('meta', 'telemetry', 'bodies')),
+  n bigint NOT NULL DEFAULT 0,
+  chain bytea NOT NULL DEFAULT '',
+  PRIMARY KEY (ws, stream)
+) WITH (fillfactor = 40);
+COMMENT ON TABLE sync.counter IS 'The end of each history. Its row is locked from numbering until commit, so numbers become visible in their order.';
+
+CREATE TABLE sync.commit (
+  ws uuid NOT NULL,
+  stream text NOT NULL,
+  last_seq bigint NOT NULL,
+  chain bytea NOT NULL,
+  rows int NOT NULL,
+  bytes bigint NOT NULL,
+  pusher text NOT NULL,
+  device text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (ws, stream, last_seq)
+);
+COMMENT ON TABLE sync.commit IS 'One row for each push that added something; kept for ever.';
+
+CREATE TABLE sync.rec (
+  ws uuid NOT NULL,
+  stream text NOT NULL,
+  month int NOT NULL,
+  commit_seq bigint NOT NULL,
+  rv int NOT NULL,
+  rid text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  hash bytea NOT NULL,
+  pusher text NOT NULL,
+  accepted_at timestamptz NOT NULL DEFAULT now(),
+  body text NOT NULL,
+  prompt text,
+  field text,
+  at_us bigint,
+  duration_us bigint,
+  input_tokens bigint,
+  cache_read_tokens bigint,
+  cache_write_tokens bigint,
+  output_tokens bigint,
+  reasoning_tokens bigint,
+  cost_nusd bigint,
+  trace_id text,
+  prompt_id text,
+  version_id text,
+  provider text,
+  model text,
+  environment text,
+  status text,
+  UNIQUE (ws, rid, month, stream)
+) PARTITION BY LIST (stream);
+COMMENT ON TABLE sync.rec IS 'Records, immutable. The month is that of the moment in a record''s id, so one sent again always meets itself in the same partition.';
+CREATE INDEX rec_order ON sync.rec (ws, commit_seq);
+
+CREATE TABLE sync.rec_meta PARTITION OF sync.rec FOR VALUES IN ('meta');
+CREATE INDEX rec_meta_versions ON sync.rec_meta (ws, field) WHERE kind = 'version';
+CREATE TABLE sync.rec_telemetry PARTITION OF sync.rec FOR VALUES IN ('telemetry') PARTITION BY RANGE (month);
+CREATE INDEX rec_telemetry_trace ON sync.rec_telemetry (ws, trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX rec_telemetry_accepted ON sync.rec_telemetry USING brin (accepted_at);
+CREATE TABLE sync.rec_telemetry_default PARTITION OF sync.rec_telemetry DEFAULT;
+CREATE TABLE sync.rec_bodies PARTITION OF sync.rec FOR VALUES IN ('bodies') PARTITION BY RANGE (month);
+CREATE TABLE sync.rec_bodies_default PARTITION OF sync.rec_bodies DEFAULT;

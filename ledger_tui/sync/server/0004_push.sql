@@ -1,0 +1,176 @@
+-- Adding records. One call is one transaction: the counter's row is locked last but for the rows themselves, and held until
+-- the commit, so whoever sees number k sees every lower one. Separate statements on purpose: each one after the lock sees what
+-- was committed while it was waited for. That an id is new is looked up in every stream, but under this stream's lock only.
+CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+DECLARE
+  v_role text := sync.my_role(p_ws);
+  v_rows int := cardinality(p_rids);
+BEGIN
+  IF p_stream IS NULL OR NOT p_stream = ANY (sync.pushes_of(v_role)) THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG001', MESSAGE = format('the role %s may not send %s', v_role, left(p_stream, 20));
+  END IF;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG003', MESSAGE = 'a push needs the isolation level read committed';
+  END IF;
+  IF v_rows IS NULL OR v_rows <> cardinality(p_kinds) OR v_rows <> cardinality(p_bodies) OR v_rows > 10000 THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'a push has up to 10000 records, each with id, kind and body';
+  END IF;
+  RETURN v_role;
+END $$;
+
+-- Hash, month and own faults of rows, in their order; needs no lock. A body that is no JSON fails the whole call (22P02).
+CREATE FUNCTION sync.weigh(p_rids text[], p_kinds text[], p_bodies text[],
+                           OUT hashes bytea[], OUT months int[], OUT faults text[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, sync, pg_temp AS $$
+  SELECT coalesce(array_agg(sha256(convert_to(g.kind || E'\n' || g.rid || E'\n' || g.body, 'UTF8')) ORDER BY g.ord), '{}'),
+         coalesce(array_agg(sync.month_of(g.rid) ORDER BY g.ord), '{}'),
+         coalesce(array_agg(CASE
+           WHEN g.rid IS NULL OR g.kind IS NULL OR g.body IS NULL THEN 'CORRUPT'
+           WHEN octet_length(g.body) > 4194304 THEN 'TOO_BIG'
+           WHEN g.rid COLLATE "C" !~ '^[0-9A-Za-z][0-9A-Za-z._:-]{0,127}$' OR g.kind COLLATE "C" !~ '^[a-z][a-z0-9_]{0,31}$'
+             OR left(g.body, 1) <> '{' OR coalesce(g.body::json ->> 'rv', '') !~ '^[1-9][0-9]{0,8}$' THEN 'CORRUPT'
+         END ORDER BY g.ord), '{}')
+  FROM unnest(p_rids, p_kinds, p_bodies) WITH ORDINALITY AS g(rid, kind, body, ord)
+$$;
+
+-- What becomes of rows that do not depend on each other but by their ids (telemetry, bodies), as one set.
+CREATE FUNCTION sync.judge(p_ws uuid, p_stream text, p_n bigint, p_rids text[], p_hashes bytea[], p_months int[],
+                           INOUT statuses text[], OUT seqs bigint[])
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+  WITH given AS (
+    SELECT g.*, t.stream, t.commit_seq, t.hash AS there,
+           first_value(g.ord) OVER same AS first_ord, first_value(g.hash) OVER same AS first_hash
+    FROM unnest(p_rids, p_hashes, p_months, statuses) WITH ORDINALITY AS g(rid, hash, month, fault, ord)
+    LEFT JOIN LATERAL (SELECT r.stream, r.commit_seq, r.hash FROM sync.rec r
+                       WHERE r.ws = p_ws AND r.rid = g.rid AND r.month = g.month AND g.fault IS NULL
+                       OFFSET 0) AS t ON true
+    WINDOW same AS (PARTITION BY g.rid, g.fault IS NULL ORDER BY g.ord)
+  ), judged AS (
+    SELECT ord, first_ord, commit_seq, CASE
+             WHEN fault IS NOT NULL THEN fault
+             WHEN commit_seq IS NOT NULL THEN CASE WHEN stream = p_stream AND there = hash THEN 'DUP' ELSE 'HASH_CONFLICT' END
+             WHEN ord = first_ord THEN 'NEW'
+             WHEN first_hash = hash THEN 'DUP'
+             ELSE 'HASH_CONFLICT' END AS status
+    FROM given
+  ), numbered AS (
+    SELECT *, p_n + count(*) FILTER (WHERE status = 'NEW') OVER (ORDER BY ord) AS seq FROM judged
+  )
+  SELECT coalesce(array_agg(one.status ORDER BY one.ord), '{}'),
+         coalesce(array_agg(CASE one.status WHEN 'NEW' THEN one.seq
+                                            WHEN 'DUP' THEN coalesce(one.commit_seq, begin.seq) END ORDER BY one.ord), '{}')
+  FROM numbered one LEFT JOIN numbered begin ON begin.ord = one.first_ord AND one.status = 'DUP'
+$$;
+
+CREATE FUNCTION sync.add_set(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[],
+                             p_hashes bytea[], p_months int[], p_statuses text[], p_seqs bigint[]) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+  INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, at_us, duration_us, input_tokens,
+                        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
+                        prompt_id, version_id, provider, model, environment, status)
+  SELECT p_ws, p_stream, g.month, g.seq, x.rv::int, g.rid, g.kind, g.hash, session_user, g.body,
+         sync.whole(coalesce(x.started_us, x.created_us, x.at_us)), sync.whole(x.duration_us), sync.whole(x.input_tokens),
+         sync.whole(x.cache_read_tokens), sync.whole(x.cache_write_tokens), sync.whole(x.output_tokens),
+         sync.whole(x.reasoning_tokens), sync.whole(x.cost_nusd::text), left(x.trace_id, 64), x.prompt_id, x.version_id,
+         x.provider, x.model, x.environment, x.status
+  FROM unnest(p_rids, p_kinds, p_bodies, p_hashes, p_months, p_statuses, p_seqs)
+         AS g(rid, kind, body, hash, month, fate, seq),
+       json_to_record(g.body::json) AS x(
+         rv text, started_us text, created_us text, at_us text, duration_us text, input_tokens text, cache_read_tokens text,
+         cache_write_tokens text, output_tokens text, reasoning_tokens text, cost_nusd json, trace_id text, prompt_id text,
+         version_id text, provider text, model text, environment text, status text)
+  WHERE g.fate = 'NEW'
+$$;
+
+-- One registry record: its fate, and when that is NEW, the row, numbered p_seq.
+CREATE FUNCTION sync.add_meta(p_ws uuid, p_role text, p_seq bigint, p_rid text, p_kind text, p_body text, p_hash bytea,
+                              p_month int, OUT fate text, OUT seq bigint)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+DECLARE
+  v_there record;
+  v_body json := p_body::json;
+  v_parents json := v_body -> 'parents';
+BEGIN
+  IF p_kind = 'version' AND (coalesce(json_typeof(v_body -> 'field'), '') <> 'string'
+                             OR coalesce(json_typeof(v_parents), 'array') <> 'array') THEN
+    fate := 'CORRUPT';
+    RETURN;
+  END IF;
+  SELECT r.stream, r.commit_seq, r.hash INTO v_there FROM sync.rec r
+  WHERE r.ws = p_ws AND r.rid = p_rid AND r.month = p_month;
+  IF FOUND THEN
+    fate := CASE WHEN v_there.stream = 'meta' AND v_there.hash = p_hash THEN 'DUP' ELSE 'HASH_CONFLICT' END;
+    seq := CASE fate WHEN 'DUP' THEN v_there.commit_seq END;
+  ELSIF p_kind = 'version' AND EXISTS (
+    SELECT FROM json_array_elements_text(coalesce(v_parents, '[]')) AS p(parent)
+    WHERE NOT EXISTS (SELECT FROM sync.rec r
+                      WHERE r.stream = 'meta' AND r.ws = p_ws AND r.kind = 'version' AND r.field = p.parent)) THEN
+    fate := 'MISSING_PARENT';
+  ELSIF p_kind = 'label' AND p_role NOT IN ('owner', 'admin', 'maintainer') AND (v_body ->> 'field') = ANY (
+    (SELECT w.protected_labels FROM sync.workspace w WHERE w.ws = p_ws)::text[]) THEN
+    fate := 'DENIED';
+  ELSE
+    INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, prompt, field, at_us)
+    VALUES (p_ws, 'meta', p_month, p_seq, (v_body ->> 'rv')::int, p_rid, p_kind, p_hash, session_user, p_body,
+            v_body ->> 'prompt', v_body ->> 'field', sync.whole(v_body ->> 'at_us'));
+    fate := 'NEW';
+    seq := p_seq;
+  END IF;
+END $$;
+
+CREATE FUNCTION sync.push_v1(
+  p_ws uuid, p_stream text, p_device text, p_rids text[], p_kinds text[], p_bodies text[], p_fence bigint, p_fence_chain text,
+  OUT fence_lost boolean, OUT upto bigint, OUT upto_chain text, OUT statuses text[], OUT seqs bigint[])
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s' AS $$
+DECLARE
+  v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies);
+  v_hashes bytea[];
+  v_months int[];
+  v_chain bytea;
+  v_begin bigint;
+  v_bytes bigint;
+  v_inner bytea;
+  v_one record;
+BEGIN
+  SELECT w.hashes, w.months, w.faults INTO v_hashes, v_months, statuses FROM sync.weigh(p_rids, p_kinds, p_bodies) w;
+  SELECT c.n, c.chain INTO v_begin, v_chain FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_stream FOR UPDATE;
+  upto := v_begin;
+  upto_chain := encode(v_chain, 'hex');
+  fence_lost := (p_fence, p_fence_chain) IS DISTINCT FROM (0::bigint, ''::text) AND NOT EXISTS (
+    SELECT FROM sync.commit k
+    WHERE k.ws = p_ws AND k.stream = p_stream AND k.last_seq = p_fence AND encode(k.chain, 'hex') = p_fence_chain);
+  IF fence_lost THEN
+    statuses := '{}';
+    RETURN;
+  END IF;
+  IF p_stream = 'meta' THEN
+    seqs := array_fill(NULL::bigint, ARRAY[cardinality(p_rids)]);
+    FOR i IN 1..cardinality(p_rids) LOOP
+      CONTINUE WHEN statuses[i] IS NOT NULL;
+      SELECT a.fate, a.seq INTO v_one
+      FROM sync.add_meta(p_ws, v_role, upto + 1, p_rids[i], p_kinds[i], p_bodies[i], v_hashes[i], v_months[i]) a;
+      statuses[i] := v_one.fate;
+      seqs[i] := v_one.seq;
+      upto := upto + CASE v_one.fate WHEN 'NEW' THEN 1 ELSE 0 END;
+    END LOOP;
+  ELSE
+    SELECT j.statuses, j.seqs INTO statuses, seqs
+    FROM sync.judge(p_ws, p_stream, v_begin, p_rids, v_hashes, v_months, statuses) j;
+    PERFORM sync.add_set(p_ws, p_stream, p_rids, p_kinds, p_bodies, v_hashes, v_months, statuses, seqs);
+    upto := v_begin + (SELECT count(*) FROM unnest(statuses) AS s(fate) WHERE s.fate = 'NEW');
+  END IF;
+  IF upto = v_begin THEN
+    RETURN;
+  END IF;
+  SELECT sha256(string_agg(g.hash, ''::bytea ORDER BY g.seq)), sum(octet_length(g.body)) INTO v_inner, v_bytes
+  FROM unnest(v_hashes, seqs, statuses, p_bodies) AS g(hash, seq, fate, body) WHERE g.fate = 'NEW';
+  v_chain := sha256(v_chain || v_inner);
+  upto_chain := encode(v_chain, 'hex');
+  UPDATE sync.counter c SET n = upto, chain = v_chain WHERE c.ws = p_ws AND c.stream = p_stream;
+  INSERT INTO sync.commit (ws, stream, last_seq, chain, rows, bytes, pusher, device)
+  VALUES (p_ws, p_stream, upto, v_chain, upto - v_begin, v_bytes, session_user, left(p_device, 100));
+  IF p_stream = 'meta' THEN
+    PERFORM pg_notify('ledger_sync', p_ws || ' ' || upto);
+  END IF;
+END $$;
