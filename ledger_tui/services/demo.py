@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import TYPE_CHECKING, Protocol
 
 from ledger_tui.domain import clock
 from ledger_tui.services import demo_customers, demo_developers
@@ -12,6 +13,10 @@ from ledger_tui.services.demo_story import KnownVersion, World
 from ledger_tui.services.demo_traces import DAY_US, traces
 from ledger_tui.services.executing import Workspace, closing
 
+if TYPE_CHECKING:
+    from ledger_tui.services.budgets import BudgetService
+    from ledger_tui.services.prices import PriceService
+
 PROMPTS = (*demo_customers.PROMPTS, *demo_developers.PROMPTS)
 SEED = 20_240_229
 RUNS = 10
@@ -19,8 +24,20 @@ RUNS = 10
 _BATCH = 50
 
 
-def fill(ledger: Workspace, now_us: int | None = None) -> None:
+class DemoWorkspace(Workspace, Protocol):
+    """What the demo fills."""
+
+    @property
+    def prices(self) -> PriceService: ...
+
+    @property
+    def budgets(self) -> BudgetService: ...
+
+
+def fill(ledger: DemoWorkspace, now_us: int | None = None) -> None:
     """Fill an empty, prepared ledger with 13 prompts of 40 versions and 200 traces of the two weeks before ``now_us``.
+
+    A price of the team's own covers calls that had none when they ended, and two budgets hold.
 
     Takes a few seconds. Sets the process's clock back while it writes the past, so nothing else should use it meanwhile.
     """
@@ -31,6 +48,21 @@ def fill(ledger: Workspace, now_us: int | None = None) -> None:
     for first in range(0, len(stories), _BATCH):
         ledger.traces.record([span for spans in stories[first : first + _BATCH] for span in spans])
     asyncio.run(closing(ledger, _run(ledger, versions, now_us)))
+    _set_limits(ledger, now_us)
+
+
+def _set_limits(ledger: DemoWorkspace, now_us: int) -> None:
+    """A price of the team's own, two weeks old and entered today, and budgets of a week ago."""
+    ledger.prices.add(
+        "vllm",
+        "qwen3-32b",
+        {"input": "0.15", "output": "0.60"},
+        from_us=now_us - 15 * DAY_US,
+        reason="our own machines: power and depreciation",
+    )
+    with clock.stopped(clock.from_us(now_us - 7 * DAY_US)):
+        ledger.budgets.set("0.40", "day", reason="agreed in the team's planning")
+        ledger.budgets.set("5", "month", prompt="support/*")
 
 
 def _save(ledger: Workspace, prompt: DemoPrompt, now_us: int) -> list[KnownVersion]:

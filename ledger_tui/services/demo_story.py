@@ -132,8 +132,9 @@ class Story:
         self._pass(500 + made * 11, 1_300 + made * 19) if not error_type else self._pass(200, 900)
         priced = price_call(provider, model_name or provider, tokens, start_us)
         attributes: dict[str, Any] = {"variables": dict(variables), "params": dict(version.content.params)}
-        if not error_type:
-            attributes |= {"finish_reason": "stop", "first_token_ms": self.rng.randint(180, 900)}
+        first_token_ms = None if error_type else self.rng.randint(180, 900)
+        if first_token_ms is not None:
+            attributes |= {"finish_reason": "stop", "first_token_ms": first_token_ms}
         if priced is not None:
             attributes["receipt"] = priced.receipt
         record = self._record(
@@ -159,6 +160,7 @@ class Story:
                 unpriced=priced is None and not error_type,
                 error_type=error_type or None,
                 error=error or None,
+                first_token_us=None if first_token_ms is None else first_token_ms * 1_000,
             )
         )
 

@@ -163,7 +163,7 @@ async def test_a_click_on_a_bar_chooses_its_day(workstation: Workstation, ledger
         widget = pilot.app.screen.query_one(SpendPlot)
         plot = widget.plot
         assert plot is not None
-        await pilot.click("#plot", offset=(plot.left + (len(plot.bars) - 2) * plot.step, 5))
+        await pilot.click("#plot", offset=(plot.left + plot.start(len(plot.bars) - 2), 5))
         await settle(pilot)
         assert widget.current is not None and widget.current.first == today() - timedelta(1)
         shown = screen_text(pilot)

@@ -35,8 +35,6 @@ class Column:
 
     key: str
     title: str
-    width: int
-    """Cells that it usually takes."""
     cell: Callable[[CallStats, Beside], Cell]
     rank: Callable[[CallStats, Beside], float]
     """Sorts rows; the largest first."""
@@ -124,25 +122,25 @@ def _rank(value: float | None) -> float:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("calls", ">calls", 7, lambda row, _: f"{row.calls:,}", lambda row, _: row.calls, "calls"),
-    Column("ok", ">ok", 8, lambda row, _: percent(row.success_rate), lambda row, _: _rank(row.success_rate)),
-    Column("failed", ">failed", 9, _errors, lambda row, _: _rank(row.error_rate), "error_rate"),
-    Column("p50", ">p50", 7, lambda row, _: measure.duration(row.p50_us), lambda row, _: _rank(row.p50_us)),
-    Column("p95", ">p95", 7, lambda row, _: measure.duration(row.p95_us), lambda row, _: _rank(row.p95_us), "p95"),
+    Column("calls", ">calls", lambda row, _: f"{row.calls:,}", lambda row, _: row.calls, "calls"),
+    Column("ok", ">ok", lambda row, _: percent(row.success_rate), lambda row, _: _rank(row.success_rate)),
+    Column("failed", ">failed", _errors, lambda row, _: _rank(row.error_rate), "error_rate"),
+    Column("p50", ">p50", lambda row, _: measure.duration(row.p50_us), lambda row, _: _rank(row.p50_us)),
+    Column("p95", ">p95", lambda row, _: measure.duration(row.p95_us), lambda row, _: _rank(row.p95_us), "p95"),
     Column(
-        "first_p50", ">first p50", 10, lambda row, _: measure.duration(row.first_p50_us),
+        "first_p50", ">first p50", lambda row, _: measure.duration(row.first_p50_us),
         lambda row, _: _rank(row.first_p50_us),
     ),
     Column(
-        "first_p95", ">first p95", 10, lambda row, _: measure.duration(row.first_p95_us),
+        "first_p95", ">first p95", lambda row, _: measure.duration(row.first_p95_us),
         lambda row, _: _rank(row.first_p95_us), "first_p95",
     ),
-    Column("in", ">in", 6, lambda row, _: measure.count(row.input_tokens), lambda row, _: row.input_tokens, "tokens"),
-    Column("out", ">out", 6, lambda row, _: measure.count(row.output_tokens), lambda row, _: row.output_tokens, "tokens"),
-    Column("cost", ">cost", 10, lambda row, _: cost(row), lambda row, _: _rank(row.known_cost_nusd)),
-    Column("share", "share", 11, _share_cell, _share),
-    Column("unpriced", ">unpriced", 8, lambda row, _: unpriced(row), lambda row, _: row.unpriced, "unpriced"),
-    Column("delta", ">Δ cost", 8, delta, _delta_rank),
+    Column("in", ">in", lambda row, _: measure.count(row.input_tokens), lambda row, _: row.input_tokens, "tokens"),
+    Column("out", ">out", lambda row, _: measure.count(row.output_tokens), lambda row, _: row.output_tokens, "tokens"),
+    Column("cost", ">cost", lambda row, _: cost(row), lambda row, _: _rank(row.known_cost_nusd)),
+    Column("share", "share", _share_cell, _share),
+    Column("unpriced", ">unpriced", lambda row, _: unpriced(row), lambda row, _: row.unpriced, "unpriced"),
+    Column("delta", ">Δ cost", delta, _delta_rank),
 )  # fmt: skip
 NAME = "name"
 """The key of the first column."""
@@ -173,11 +171,16 @@ _MAY_BE_EMPTY: dict[str, Callable[[CallStats], object]] = {
     "share": lambda row: row.cost_nusd,
 }
 LEAST_NAME = 22
-_GAP = 2
+_GAP, _MARK = 2, 2
+"""Cells around a figure; those of the mark that a column is sorted by."""
 
 
 def fitting(
-    width: int, rows: Sequence[CallStats], name: int = LEAST_NAME, without: Collection[str] = ()
+    width: int,
+    rows: Sequence[CallStats],
+    beside: Callable[[CallStats], Beside],
+    name: int,
+    without: Collection[str] = (),
 ) -> list[Column]:
     """The columns that a table of so many cells has room for beside a name; what no row has needs none."""
     empty = {key for key, value in _MAY_BE_EMPTY.items() if not any(value(row) for row in rows)}
@@ -185,7 +188,9 @@ def fitting(
     for key in _FIRST:
         if key in empty or key in without:
             continue
-        room -= BY_KEY[key].width + _GAP
+        cells = (BY_KEY[key].cell(row, beside(row)) for row in rows)
+        words = max((len(cell[0] if isinstance(cell, tuple) else cell) for cell in cells), default=0)
+        room -= max(words, len(BY_KEY[key].title.removeprefix(">")) + _MARK) + _GAP
         if room < 0:
             break
         kept.add(key)

@@ -31,6 +31,7 @@ FIGURES: tuple[Figure, ...] = (
     ("tokens in", lambda row: measure.count(row.input_tokens), lambda row: row.input_tokens),
     ("tokens out", lambda row: measure.count(row.output_tokens), lambda row: row.output_tokens),
 )
+_SHARES = ("ok", "failed")
 _MEASURES = {"error_rate": "Error rate", "p95": "p95 latency", "cost": "Cost"}
 
 
@@ -95,7 +96,9 @@ def _figure(figure: Figure, now: CallStats, before: CallStats) -> Content:
     parts: list[str | tuple[str, str]] = [(name.ljust(_LABEL), "$text-muted"), (show(now) or "—").rjust(_FIGURE)]
     if before.calls:
         parts += [(show(before) or "—").rjust(_BEFORE), "  "]
-        parts.append((more_or_less(change(value(now), value(before))), "$text-muted"))
+        one, other = value(now), value(before)
+        told = points(one, other) if name in _SHARES else more_or_less(change(one, other))
+        parts.append((told, "$text-muted"))
     elif name == "cost" and now.calls:
         parts.append(("   no calls before", "$text-muted"))
     return Content.assemble(*parts)
@@ -110,6 +113,14 @@ def more_or_less(value: float | None) -> str:
     if value >= 9.995:
         return f"{arrow(value)} as much"
     return f"{arrow(value)} {'more' if value > 0 else 'less'}"
+
+
+def points(now: float | None, before: float | None) -> str:
+    """A change of a share in words: ``▲ 1.5 points``."""
+    if now is None or before is None:
+        return ""
+    difference = round(100 * (now - before), 1)
+    return f"{'▲' if difference > 0 else '▼'} {abs(difference):g} points" if difference else "= the same"
 
 
 def spike_words(spike: Spike) -> str:

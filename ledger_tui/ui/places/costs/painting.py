@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from ledger_tui.domain import money
 from ledger_tui.domain.call_stats import CallStats
 from ledger_tui.errors import InputError, LedgerError, NotFound
 from ledger_tui.ui.places.costs import periods, showing
@@ -95,7 +96,10 @@ class CostPainting(CostDeeds):
         plot, metric, pane = self.query_one(SpendPlot), METRICS[self.metric], self.query_one("#plot-pane")
         budget = self.more.day_budget_nusd
         plot.show(self.look.days, self.look.today, metric, budget, showing.spike_days(self.more.spikes))
-        pane.border_title = f"{metric.title} by day (UTC)"
+        is_limited = budget is not None and metric.key == "cost"
+        pane.border_title = f"{metric.title} by day (UTC)" + (
+            f" · ── budget {money.show(budget)}" if is_limited else ""
+        )
         told = plot.words()
         if plot.plot is not None and plot.plot.budget_is_above:
             told += " · the day's budget is far above"
@@ -104,10 +108,8 @@ class CostPainting(CostDeeds):
     def show_days(self) -> None:
         assert self.look is not None
         table = self.query_one("#day-table", CostTable)
-        wide = self.app.size.width >= 110
-        columns = showing.shown_columns(
-            (62 if wide else self.app.size.width) - _PANE_CELLS, self.look.days, of_days=True
-        )
+        width = (self.app.size.width if self.has_class("-narrow") else DAYS_WIDTH) - _PANE_CELLS
+        columns = showing.day_columns(self.look, width)
         by, turned = self.sorted_by["#day-table"]
         total = showing.beside(self.look, self.more)
         days = in_order(self.look.days, by, reverse=turned, beside=total)
@@ -120,7 +122,7 @@ class CostPainting(CostDeeds):
         rows = self.groups_shown()
         is_beside = self.query_one("#detail-pane").display and not self.has_class("-narrow")
         width = self.app.size.width - _PANE_CELLS - DETAIL_WIDTH * is_beside
-        columns = showing.shown_columns(width, rows)
+        columns = showing.shown_columns(self.look, self.more, rows, width)
         by, turned = self.sorted_by["#group-table"]
         cells = showing.group_rows(self.look, rows, columns, self.more, 200)
         room = showing.name_room(width, columns, [found[1:] for _, found in cells])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import ceil, floor, log10
 from typing import Any, NamedTuple
@@ -19,7 +19,9 @@ Line = list[tuple[str, str]]
 _ROLES = {"4": "bar", "6": "partial", "1": "over", "3": "budget"}
 _COLORS = {role: int(code) for code, role in _ROLES.items()}
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
-_MOST_BAR = 11
+_MOST_BAR = 16
+_MOST_HALVES = 7
+"""Wider bars begin with a cell."""
 _PARTIAL = "▒"
 
 
@@ -89,19 +91,24 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A drawn plot. Bar ``n`` takes ``bar_width`` cells from column ``left + n * step`` on."""
+    """A drawn plot. Bar ``n`` takes ``bar_width`` cells from column ``left + start(n)`` on."""
 
     lines: tuple[Line, ...]
     bars: tuple[Bar, ...]
     left: int
-    step: int
+    step: float
+    """From bar to bar, in cells; bars may begin in the middle of one."""
     bar_width: int
     budget_is_above: bool = False
     """The budget's line would be above the highest tick by so much that it is left out."""
 
+    def start(self, bar: int) -> int:
+        """The first whole cell of a bar, from the axis on."""
+        return ceil(bar * self.step)
+
     def bar_at(self, column: int) -> int | None:
         """The bar at a column of the drawing."""
-        at = (column - self.left) // self.step if self.step else -1
+        at = floor((column - self.left) / self.step)
         return at if column >= self.left and at < len(self.bars) else None
 
 
@@ -167,40 +174,43 @@ def _drawn(
     budget: float | None,
     above: bool,
 ) -> Plot:
-    step = max(1, min(_MOST_BAR + 1, room // max(1, len(bars))))
-    bar_width = step if step == 1 else step - 1
-    columns = max(1, step * len(bars))
+    halves = max(2, min(2 * (_MOST_BAR + 1), 2 * room // max(1, len(bars))))
+    halves -= halves % 2 if halves > _MOST_HALVES else 0
+    bar_width = 1 if halves == 2 else (halves - 1 if halves % 2 else halves - 2) // 2
+    columns = max(1, ceil(halves * len(bars) / 2))
     label_width = max(map(len, labels))
     figure = _figure(columns + label_width + 1, rows + 1)
-    figure.xlim(0, columns - 1)
+    figure.xlim(0, 2 * columns - 1)
     figure.ylim(0, ticks[-1])
     figure.yticks(ticks, [label.rjust(label_width) for label in labels])
     figure.xticks([], [])
     if budget is not None:
-        figure.plot([0, columns - 1], [budget, budget], marker="─", color=_COLORS["budget"])
-    for role, points in _points(bars, step, bar_width, today, budget).items():
-        fine = 1 if role == "partial" else 2
-        across = (columns - 1) / max(1, fine * columns - 1)
-        marks = [((column * fine + part) * across, value) for column, value in points for part in range(fine)]
+        figure.plot([0, 2 * columns - 1], [budget, budget], marker="─", color=_COLORS["budget"])
+    plot = Plot((), tuple(bars), label_width + 1, halves / 2, bar_width, above)
+    for role, marks in _marks(plot, today, budget, columns).items():
         marker = _PARTIAL if role == "partial" else "hd"
         xs, ys = [x for x, _ in marks], [y for _, y in marks]
         figure.scatter(xs, ys, marker=marker, color=_COLORS[role], fillx=True)
     lines = [_roles(text) for text in figure.build().split("\n")][: rows + 1]
-    left = label_width + 1
-    lines.append([(_day_labels(bars, left, step, bar_width, columns), "axis")])
-    return Plot(tuple(lines), tuple(bars), left, step, bar_width, above)
+    lines.append([(_day_labels(plot, columns), "axis")])
+    return replace(plot, lines=tuple(lines))
 
 
-def _points(
-    bars: list[Bar], step: int, bar_width: int, today: date, budget: float | None
-) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
-    for number, bar in enumerate(bars):
+def _marks(plot: Plot, today: date, budget: float | None, columns: int) -> dict[str, list[tuple[float, float]]]:
+    """By role, the tops of the bars in halves of cells; the bar that is not over has whole cells."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for number, bar in enumerate(plot.bars):
         if bar.value is None:
             continue
-        is_partial = bar.first <= today <= bar.days[-1].selection.until
-        role = "over" if budget is not None and bar.value > budget else "partial" if is_partial else "bar"
-        found.setdefault(role, []).extend((number * step + cell, bar.value) for cell in range(bar_width))
+        value = bar.value
+        if bar.first <= today <= bar.days[-1].selection.until:
+            across = (2 * columns - 1) / max(1, columns - 1)
+            cells = range(plot.start(number), min(columns, plot.start(number) + plot.bar_width))
+            found.setdefault("partial", []).extend((cell * across, value) for cell in cells)
+            continue
+        role = "over" if budget is not None and value > budget else "bar"
+        first = round(2 * plot.step * number)
+        found.setdefault(role, []).extend((first + half, value) for half in range(2 * plot.bar_width))
     return found
 
 
@@ -228,16 +238,16 @@ def _roles(text: str) -> Line:
     return found
 
 
-def _day_labels(bars: list[Bar], left: int, step: int, bar_width: int, columns: int) -> str:
+def _day_labels(plot: Plot, columns: int) -> str:
     """Days under the axis, as many as fit without touching, the month where it is new."""
-    width = left + columns
-    cells = [" "] * (width + 8)
+    bars, width = plot.bars, plot.left + columns
+    cells = [" "] * width
     free, month = 0, 0
-    every = max(1, ceil(10 / step))
+    every = max(1, ceil(10 / plot.step))
     for number in range((len(bars) - 1) % every, len(bars), every):
         day = bars[number].first
-        words = short_day(day) if day.month != month or step * every >= 8 else str(day.day)
-        middle = left + number * step + (bar_width - 1) // 2
+        words = short_day(day) if day.month != month or plot.step * every >= 8 else str(day.day)
+        middle = plot.left + plot.start(number) + (plot.bar_width - 1) // 2
         start = max(free, min(middle - (len(words) - 1) // 2, width - len(words)))
         if start > middle or start + len(words) > width:
             continue

@@ -148,11 +148,15 @@ def merged(days: Sequence[CallStats]) -> CallStats:
     return CallStats((first.key[0],), f"{first.key[0]}..{last.key[0]}", selection, **sums)
 
 
-def shown_columns(width: int, rows: Sequence[CallStats], *, of_days: bool = False) -> list[Column]:
-    """The columns that a table of so many cells shows."""
-    if of_days:
-        return columns_.fitting(width, rows, 14, DAYS_WITHOUT)
-    return columns_.fitting(width, rows)
+def shown_columns(look: Look, more: More, rows: Sequence[CallStats], width: int) -> list[Column]:
+    """The columns that the table of groups shows in so many cells."""
+    name = min(columns_.LEAST_NAME, max((len(name_of(look.question.by, row)) + 2 for row in rows), default=0))
+    return columns_.fitting(width, rows, beside(look, more), name)
+
+
+def day_columns(look: Look, width: int) -> list[Column]:
+    """The columns that the table of days shows in so many cells."""
+    return columns_.fitting(width, look.days, lambda _: Beside(look.totals.now, None, False), 14, DAYS_WITHOUT)
 
 
 def day_of(key: str) -> date:

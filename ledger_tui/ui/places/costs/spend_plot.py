@@ -147,7 +147,7 @@ One bar a day (of several days where the period is long). The line across is the
             told += "⚠" if any(day.key[0] in self._spikes for day in bar.days) else ""
             told = told[-plot.bar_width :]
             here = number == at
-            start = plot.left + number * plot.step
+            start = plot.left + plot.start(number)
             if here:
                 start += max(0, (plot.bar_width - 1 - len(told)) // 2)
             else:
