@@ -34,6 +34,8 @@ _CONNECTION = {
     "options": f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
     f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC -c search_path=pg_catalog",
 }
+_PLAIN = {"sslcertmode": "allow", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
+"""Where libpq takes no empty value for "as usual"."""
 _VERIFIED = {"sslmode": "verify-full", "channel_binding": "require", "require_auth": "scram-sha-256"}
 
 
@@ -108,7 +110,7 @@ class Target:
         for option in driver().pq.Conninfo.get_defaults():
             name = option.keyword.decode()
             if option.envvar is not None and name != "service" and name not in chosen:
-                chosen[name] = (option.compiled or b"").decode()
+                chosen[name] = _PLAIN.get(name) or (option.compiled or b"").decode()
         return chosen
 
     def connect(self) -> Any:

@@ -6,7 +6,8 @@ become ours, and texts of errors are made printable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger_tui.domain.sync import records
@@ -24,8 +25,9 @@ MAX_PAGE_ROWS = 20_000
 """A whole push can be larger than the limit of a page, but not larger than this."""
 MAX_PAGE_CHARACTERS = 64 * 1024 * 1024
 _STATUSES = frozenset({*ACCEPTED, *REFUSED, "MISSING_PARENT"})
-_HELLO = """SELECT workspace, role, epoch, server_us, schema, min_client, features, pushes, pulls, months_ahead, writable, ends
-FROM sync.hello_v1(%s::uuid)"""
+_HELLO = """SELECT
+workspace, role, epoch, server_us, schema, min_client, features, pushes, pulls, months_ahead, writable, ends, lost
+FROM sync.hello_v1(%s::uuid, %s::json)"""
 _PUSH = """SELECT fence_lost, upto, upto_chain, statuses, seqs FROM sync.push_v1(
 %s::uuid, %s, %s, string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), %s, %s)"""
 _PULL = "SELECT seq, rid, kind, body, hash, pusher FROM sync.pull_v1(%s::uuid, %s, %s, %s, %s)"
@@ -44,10 +46,10 @@ class PostgresRemote:
         self._device = ""
         self._cared = False
 
-    def hello(self, client: Client) -> Welcome:
+    def hello(self, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
         self._device = client.device
-        row = self._one(_HELLO, (self.workspace,))
-        workspace, role, epoch, server_us, there, min_client, features, pushes, pulls, ahead, writable, ends = row
+        row = self._one(_HELLO, (self.workspace, json.dumps(fences)))
+        workspace, role, epoch, server_us, there, min_client, features, pushes, pulls, ahead, writable, ends, lost = row
         _check_schema(there, self.target)
         self.workspace = str(workspace)
         why_not = _why_not(client, role, min_client, writable, len(pushes) == len(STREAMS))
@@ -61,6 +63,7 @@ class PostgresRemote:
             pushes=_streams(pushes) if may_push else (),
             pulls=_streams(pulls),
             ends={stream: _position(*(ends or {}).get(stream, START)) for stream in _streams(pulls)},
+            lost=frozenset(_streams(lost)),
             why_not=why_not,
             features=frozenset(features),
         )
@@ -88,7 +91,9 @@ class PostgresRemote:
         )
 
     def pull(self, stream: Stream, after: Position, limit: int) -> Page:
-        found = self._rows(_PULL, (self._ledger(), stream, after.seq, after.chain, limit), max(limit, MAX_PAGE_ROWS) + 1)
+        found = self._rows(
+            _PULL, (self._ledger(), stream, after.seq, after.chain, limit), max(limit, MAX_PAGE_ROWS) + 1
+        )
         if not found or found[0][1] is not None or found[0][2] not in ("MORE", "END", "LOST"):
             raise BadAnswer("a page does not say where it ends")
         upto = _position(found[0][0], found[0][4])
@@ -115,7 +120,7 @@ class PostgresRemote:
     def _ledger(self) -> str:
         """The id of the ledger; met first when it is not known yet."""
         if self.workspace is None:
-            self.hello(Client(self._device, ""))
+            self.hello(Client(self._device, ""), {})
         return self.workspace or ""
 
     def _care(self) -> None:

@@ -90,8 +90,10 @@ class InPostgres:
         return self.open(self.login("mallory"))
 
     def restore(self, commits: int, *, announced: bool) -> None:
-        kept = self.run("SELECT stream, last_seq, encode(chain, 'hex') FROM sync.commit ORDER BY at, last_seq LIMIT %s", commits)
-        ends = {stream: (0, "") for stream in ("meta", "telemetry", "bodies")}
+        kept = self.run(
+            "SELECT stream, last_seq, encode(chain, 'hex') FROM sync.commit ORDER BY at, last_seq LIMIT %s", commits
+        )
+        ends = dict.fromkeys(("meta", "telemetry", "bodies"), (0, ""))
         ends |= {stream: (seq, chain) for stream, seq, chain in kept}
         for stream, (seq, chain) in ends.items():
             self.run("DELETE FROM sync.rec WHERE stream = %s AND commit_seq > %s", stream, seq)

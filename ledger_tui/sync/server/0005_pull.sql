@@ -1,7 +1,8 @@
 -- Reading histories. STABLE on purpose: the check of the position and the rows come from one snapshot.
-CREATE FUNCTION sync.hello_v1(p_ws uuid, OUT workspace uuid, OUT role text, OUT epoch uuid, OUT server_us bigint, OUT schema int,
+-- Meeting: p_fences is {stream: [number, chain]}, and those that no push ended at are lost.
+CREATE FUNCTION sync.hello_v1(p_ws uuid, p_fences json, OUT workspace uuid, OUT role text, OUT epoch uuid, OUT server_us bigint, OUT schema int,
                               OUT min_client int, OUT features text[], OUT pushes text[], OUT pulls text[], OUT months_ahead int,
-                              OUT writable boolean, OUT ends json)
+                              OUT writable boolean, OUT ends json, OUT lost text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
   v_mine uuid[] := sync.my_workspaces();
@@ -19,6 +20,12 @@ BEGIN
   writable := NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off';
   SELECT json_object_agg(c.stream, json_build_array(c.n, encode(c.chain, 'hex'))) INTO ends
   FROM sync.counter c WHERE c.ws = workspace AND c.stream = ANY (pulls);
+  SELECT coalesce(array_agg(f.stream), '{}') INTO lost
+  FROM (SELECT e.key AS stream, (e.value ->> 0)::bigint AS seq, e.value ->> 1 AS chain
+        FROM json_each(coalesce(p_fences, '{}')) e LIMIT 10) AS f
+  WHERE f.stream = ANY (pushes || pulls) AND (f.seq, f.chain) <> (0, '') AND NOT EXISTS (
+    SELECT FROM sync.commit k
+    WHERE k.ws = workspace AND k.stream = f.stream AND k.last_seq = f.seq AND encode(k.chain, 'hex') = f.chain);
 END $$;
 
 -- The first row is about the page: seq and hash are where it ends, kind says MORE, END or LOST (the position is unknown here).

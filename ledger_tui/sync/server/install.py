@@ -6,7 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from ledger_tui.sync.door import RemoteRefused, SyncError
+from ledger_tui.errors import SyncError
+from ledger_tui.sync.door import RemoteRefused
 from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.postgres_errors import translated
 from ledger_tui.sync.server import FIRST_SERVER, schema, steps
@@ -24,7 +25,9 @@ class SchemaRights(RemoteRefused):
     """The account may not make the schema; ``script`` is the SQL for the one who may."""
 
     default_title = "This account may not make a shared ledger here"
-    default_remedy = "Give the SQL to the one who runs the server, or name an account that may create roles and schemas."
+    default_remedy = (
+        "Give the SQL to the one who runs the server, or name an account that may create roles and schemas."
+    )
 
     def __init__(self, cause: str, script: str) -> None:
         super().__init__(cause)
@@ -95,7 +98,9 @@ def _run(connection: Any, wanted: str, asked: bool, name: str) -> Installed:
 
 def _schema_there(connection: Any) -> int:
     """How many steps the database has; SyncError for a schema that is not ours or is half made."""
-    row = connection.execute("SELECT to_regnamespace('sync') IS NOT NULL, to_regclass('sync.server') IS NOT NULL").fetchone()
+    row = connection.execute(
+        "SELECT to_regnamespace('sync') IS NOT NULL, to_regclass('sync.server') IS NOT NULL"
+    ).fetchone()
     if row == (False, False):
         return 0
     if row == (True, True):
