@@ -35,6 +35,11 @@ class Paths:
         return self.data / "last-prompt"
 
     @property
+    def export_folder(self) -> Path:
+        """The folder of the last export."""
+        return self.data / "export-folder"
+
+    @property
     def spool(self) -> Path:
         """Recorded spans on their way into the database."""
         return self.data / "spool"

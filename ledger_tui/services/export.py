@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ledger_tui.store.database import Database
     from ledger_tui.store.lean import Lean
 
+__all__ = ["HAVE_TEXTS", "SUBJECTS", "ExportService", "Exported", "Rows", "check", "encoded", "table_rows", "write"]
+
 SUBJECTS: tuple[Subject, ...] = tuple(TABLES)
 HAVE_TEXTS = frozenset(name for name, table in TABLES.items() if table.texts)
 """What has texts besides its lean columns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.ui.app import LedgerApp
     from ledger_tui.ui.cost_subject import CostSubject
+    from ledger_tui.ui.export_subject import ExportSubject
 
 Result = TypeVar("Result")
 
@@ -75,6 +76,10 @@ class Place(Screen[None]):
     def cost_subject(self) -> CostSubject | None:
         """The cost under the cursor, whose receipt the receipt key shows; None when there is none."""
         return None
+
+    def export_subjects(self) -> Sequence[ExportSubject]:
+        """What the export key can write into a file, the likeliest first; nothing where there is nothing to write."""
+        return ()
 
     def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
         """Entries for the palette besides the key bindings' actions: title, help, what to call."""

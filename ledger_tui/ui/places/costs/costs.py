@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -15,10 +15,12 @@ from textual.widgets import Button, Static
 from ledger_tui.domain.selection import Grouping
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.cost_subject import CostSubject
+from ledger_tui.ui.export_subject import ExportSubject
 from ledger_tui.ui.places.costs import narrowing, periods, showing
 from ledger_tui.ui.places.costs.code import code_of, table_text
 from ledger_tui.ui.places.costs.cost_table import CostTable
 from ledger_tui.ui.places.costs.detail import CostDetail
+from ledger_tui.ui.places.costs.exporting import cost_subjects
 from ledger_tui.ui.places.costs.filter_line import FilterLine
 from ledger_tui.ui.places.costs.painting import CostPainting, nothing
 from ledger_tui.ui.places.costs.plot_drawing import METRICS
@@ -182,6 +184,10 @@ class CostsPlace(CostPainting):
         if self.look is None:
             return None
         return table_text("day", self.look.days) if self.at_day else table_text(self.wish.by, self.groups_shown())
+
+    def export_subjects(self) -> Sequence[ExportSubject]:
+        """The tables, and the days in full detail."""
+        return () if self.look is None else cost_subjects(self.look, self.groups_shown(), self.at_day)
 
     def cost_subject(self) -> CostSubject | None:
         """The group or the day under the cursor."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,11 @@ from ledger_tui.domain.values import TracePage
 from ledger_tui.errors import FilterError
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.cost_subject import CostSubject
+from ledger_tui.ui.export_subject import ExportSubject
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.traces.code import list_code, trace_code
 from ledger_tui.ui.places.traces.empty import no_match, no_traces
+from ledger_tui.ui.places.traces.exporting import trace_subjects
 from ledger_tui.ui.places.traces.filter_bar import FilterBar
 from ledger_tui.ui.places.traces.reading import OpenTrace
 from ledger_tui.ui.widgets.span_tree import SpanTree
@@ -189,6 +191,11 @@ class TraceBrowser(Place):
         return CostSubject(
             trace.name, lambda ledger: ledger.traces.cost_lines(trace.trace_id), f"trace:{quoted(trace.trace_id)}"
         )
+
+    def export_subjects(self) -> Sequence[ExportSubject]:
+        """The list, its spans, and the open trace."""
+        opened = self.opened.row if self.opened is not None else None
+        return trace_subjects(self.filter_text, opened, self.trace_list.has_focus)
 
     def code_subject(self) -> CodeSubject | None:
         """The open trace, or the list as it is filtered."""
