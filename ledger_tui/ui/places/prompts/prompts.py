@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from textual import events, on
@@ -15,9 +15,11 @@ from textual.widgets import Button, Input, Static
 from ledger_tui.domain.content import ROLES
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.export_subject import ExportSubject
 from ledger_tui.ui.places.prompts.code import code_of
 from ledger_tui.ui.places.prompts.dialogs import NameDialog
 from ledger_tui.ui.places.prompts.editor import Editor
+from ledger_tui.ui.places.prompts.exporting import prompt_subjects
 from ledger_tui.ui.places.prompts.fields import Fields
 from ledger_tui.ui.places.prompts.findings import Findings
 from ledger_tui.ui.places.prompts.open_work import TABS, OpenWork
@@ -262,6 +264,12 @@ makes none. Everything you type is kept as a draft until then, also when the pro
         if self.subject is None:
             return None
         return code_of(self.subject.name, self._variables, self.subject.base)
+
+    def export_subjects(self) -> Sequence[ExportSubject]:
+        """The prompts, and the versions and history of the one that is open."""
+        known = self.subject is not None and self.subject.prompt is not None
+        name = self.subject.name if known and self.subject is not None else None
+        return prompt_subjects(name, self.query_one(PromptTree).has_focus)
 
     def palette_actions(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
         """Deeds without a key."""
