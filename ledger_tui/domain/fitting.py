@@ -177,6 +177,24 @@ def fit_text(shape: Shape, text: str) -> Fit | None:
     return None if trimmed is shape and len(bare) == len(text) else _fit(trimmed, bare)
 
 
+def is_fitting(shape: Shape, text: str) -> bool:
+    """Whether ``fit_text`` finds values for a shape whose gaps have no names; in a fraction of its time."""
+    if _stands(shape, text):
+        return True
+    trimmed, bare = shape.trimmed, text.strip()
+    return (trimmed is not shape or len(bare) != len(text)) and _stands(trimmed, bare)
+
+
+def _stands(shape: Shape, text: str) -> bool:
+    first, last = shape.literals[0], shape.literals[-1]
+    if not shape.gaps:
+        return text == first
+    begin, end = len(first), len(text) - len(last)
+    if begin > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    return len(shape.gaps) == 1 or _leftmost(shape.literals[1:-1], text, begin, end) is not None
+
+
 def fit_messages(versions: Sequence[tuple[str, Sequence[Shape]]], messages: Sequence[Message]) -> Fit | None:
     """How (role, shapes) pairs fit the first messages of a conversation; None when they do not, or when too little
     literal text says so."""

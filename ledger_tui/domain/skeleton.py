@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from functools import cached_property
 
 from ledger_tui.domain.content import Message, PromptContent
-from ledger_tui.domain.fitting import Fit, Gap, Shape, fit_messages, fit_text, shape_of
+from ledger_tui.domain.fitting import Fit, Gap, Shape, fit_messages, is_fitting, shape_of
 
 HEAD_CHARACTERS, TAIL_CHARACTERS = 24 * 1024, 4 * 1024
 """Of a message, what a skeleton may keep; what lies between is left open."""
@@ -55,7 +55,7 @@ class Skeleton:
     def fits(self, messages: Sequence[Message]) -> bool:
         """Whether a conversation begins as this says."""
         return len(messages) >= len(self.messages) and all(
-            role == message.role and fit_text(shape, message.text) is not None
+            role == message.role and is_fitting(shape, message.text)
             for (role, (shape,)), message in zip(self.shapes, messages, strict=False)
         )
 
@@ -150,8 +150,8 @@ def keys_of(head: Sequence[Message]) -> tuple[str, ...]:
     """Under which names groups are kept that a conversation may belong to: how its subject begins and how it ends."""
     subject = subject_of(head)
     roles = ",".join(message.role for message in head)
-    first = masked(" ".join(subject.text[:400].split()[:3])).lower()
-    last = masked(" ".join(subject.text[-400:].split()[-3:])).lower()
+    first = masked(" ".join(subject.text[:400].split(None, 3)[:3])).lower()
+    last = masked(" ".join(subject.text[-400:].rsplit(None, 3)[-3:])).lower()
     return (f"{roles}<{first}", f"{roles}>{last}")
 
 

@@ -9,7 +9,7 @@ from ledger_tui.domain import sandbox
 from ledger_tui.domain.anchors import AnchorIndex, Pattern
 from ledger_tui.domain.content import Message
 from ledger_tui.domain.conversation import read_conversation
-from ledger_tui.domain.fitting import fit_messages, fit_text, template_shapes
+from ledger_tui.domain.fitting import Gap, Shape, fit_messages, fit_text, is_fitting, template_shapes
 from ledger_tui.domain.skeleton import (
     Skeleton,
     alike,
@@ -84,6 +84,10 @@ def test_what_a_template_renders_fits_it(parts: list[str], values: dict[str, str
     text = render(template, values)
     shapes = template_shapes(template)
     assert shapes
+    for shape in shapes:
+        bare = Shape(shape.literals, tuple(Gap() for _ in shape.gaps))
+        for asked in (text, text[1:], f" {text}\n", text[:-1]):
+            assert is_fitting(bare, asked) == (fit_text(bare, asked) is not None)
     fits = [fit for shape in shapes if (fit := fit_text(shape, text)) is not None]
     assert fits
     if len(shapes) == 1:
