@@ -23,16 +23,17 @@ _CALLS = "s.model IS NOT NULL AND s.status IN ('succeeded', 'failed', 'canceled'
 _PICKED = ", ".join(f"s.{name}" for name in (*_FIELDS, *_TOKENS))
 
 
-def differences(lean: Lean, base: str, at_us: int, late: str) -> dict[str, list[dict[str, Any]]]:
+def differences(lean: Lean, base: str, at_us: int, late: str, touched: str) -> dict[str, list[dict[str, Any]]]:
     """Rows by table of sums: what to add to the real ones; for ``daily_latencies`` rows that stand in for the real ones.
 
     base: the schema of the real tables. late: the table with the keys (``span_key``) of calls that were priced later.
+    touched: the table with the ids of traces that began before the moment and went on after it.
     """
     sums = Sums()
-    for span in _not_yet_ended(lean, base, at_us):
+    for span in _not_yet_ended(lean, base, at_us, touched):
         sums.add(span, -1)
     ended = f"s.started_us + COALESCE(s.duration_us, 0) <= {at_us}"
-    for span in _spans(lean, f"{base}.spans s JOIN {late} l ON l.span_key = s.id WHERE {ended}"):
+    for span in _spans(lean, f"{late} l CROSS JOIN {base}.spans s WHERE s.id = l.span_key AND {ended}"):
         sums.add(span, -1)
         sums.add(replace(span, cost_nusd=None, unpriced=True))
     return {
@@ -43,15 +44,18 @@ def differences(lean: Lean, base: str, at_us: int, late: str) -> dict[str, list[
     }
 
 
-def _not_yet_ended(lean: Lean, base: str, at_us: int) -> Iterator[SpanRecord]:
+def _not_yet_ended(lean: Lean, base: str, at_us: int, touched: str) -> Iterator[SpanRecord]:
     """Calls of the moment's day and the days before that ended after it, from the traces that went on after it."""
     midnight_us = (at_us // DAY_US + 1) * DAY_US
-    return _spans(
-        lean,
-        f"{base}.spans s JOIN {base}.traces t ON t.id = s.trace_key "
-        f"WHERE t.started_us < {midnight_us} AND t.ended_us > {at_us} AND s.started_us < {midnight_us} "
-        f"AND s.started_us + COALESCE(s.duration_us, 0) > {at_us} AND {_CALLS}",
-    )
+    for traces in (
+        f"{touched} x CROSS JOIN {base}.spans s WHERE s.trace_key = x.id",
+        f"{base}.traces t CROSS JOIN {base}.spans s WHERE s.trace_key = t.id "
+        f"AND t.started_us > {at_us} AND t.started_us < {midnight_us}",
+    ):
+        yield from _spans(
+            lean,
+            f"{traces} AND s.started_us < {midnight_us} AND s.started_us + COALESCE(s.duration_us, 0) > {at_us} AND {_CALLS}",
+        )
 
 
 def _spans(lean: Lean, source: str) -> Iterator[SpanRecord]:

@@ -29,8 +29,9 @@ def settle(lean: Lean, base: str, temp: str, at_us: int) -> None:
     for name, rows in replayed.rows.items():
         as_of_registry.insert_rows(lean, f"as_of_{name}", rows)
     _run(lean, views.touched(moment))
-    for name, rows in as_of_days.differences(lean, base, at_us, views.LATE).items():
+    for name, rows in as_of_days.differences(lean, base, at_us, views.LATE, views.TOUCHED).items():
         as_of_registry.insert_rows(lean, f"as_of_{name}", rows)
+    _run(lean, views.whole_days(moment))
     _run(lean, views.views(moment))
     lean.execute(views.summed(moment))
 

@@ -15,7 +15,7 @@ from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns, table
 
 CHANGED, LATE, TOUCHED, TRACES = "as_of_changed", "as_of_late", "as_of_touched", "as_of_traces"
 SUMS = ("daily_costs", "daily_parties", "daily_uses")
-"""Sums of days; ``as_of_<name>`` holds what is to be added to get those of the moment."""
+"""Sums of days; ``as_of_<name>`` holds the sums of the days that were otherwise at the moment, ``<name>_other`` which."""
 LATENCIES = "daily_latencies"
 """Counts of days; ``as_of_daily_latencies`` holds rows that stand in for real ones."""
 _OPEN = "s.status NOT IN ('succeeded', 'failed', 'canceled')"
@@ -55,19 +55,49 @@ def temporary_tables(moment: Moment) -> Iterator[str]:
     yield f"CREATE TEMP TABLE {TOUCHED} (id BIGINT PRIMARY KEY)"
     for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces"):
         yield f"CREATE TEMP TABLE as_of_{name} AS SELECT * FROM {moment.base}.{name} WHERE 1 = 0"
+    for name in SUMS:
+        yield f"CREATE TEMP TABLE as_of_{name}_other (day TEXT PRIMARY KEY)"
+
+
+def whole_days(moment: Moment) -> Iterator[str]:
+    """Turn ``as_of_<name>``, filled with what is to be added to the real sums, into the whole sums of those days.
+
+    So the view adds nothing up, and its conditions reach the index of the real table.
+    """
+    for name in SUMS:
+        names = columns(name)
+        keys = [column.name for column in table(name).primary_key]
+        counted = [one for one in names if one not in keys]
+        sums = [f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in counted]
+        added, other = f"as_of_{name}", f"as_of_{name}_other"
+        yield f"INSERT INTO {other} (day) SELECT DISTINCT day FROM {added}"
+        yield (
+            f"INSERT INTO {added} ({', '.join(names)}) "
+            f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day IN (SELECT day FROM {other})"
+        )
+        yield (
+            f"CREATE TEMP TABLE {added}_sum AS SELECT {', '.join([*keys, *sums])} FROM {added} "
+            f"GROUP BY {', '.join(keys)} HAVING SUM({counted[0]}) <> 0"
+        )
+        yield f"DELETE FROM {added}"
+        yield f"INSERT INTO {added} ({', '.join(names)}) SELECT {', '.join(names)} FROM {added}_sum"
+        yield f"DROP TABLE {added}_sum"
 
 
 def touched(moment: Moment) -> Iterator[str]:
-    """Find the calls that were priced later, and the traces whose sums were other ones at the moment."""
+    """Find the calls that were priced later, and the traces whose sums were other ones at the moment.
+
+    CROSS JOIN: SQLite keeps the order and looks the few up, where it would else read all spans.
+    """
     base, at_us = moment.base, moment.at_us
     yield (
         f"INSERT INTO {LATE} (span_key, execution_id) SELECT l.span_key, s.execution_id FROM {base}.late_prices l "
-        f"JOIN {base}.spans s ON s.id = l.span_key WHERE l.at_us > {at_us} AND s.started_us <= {at_us}"
+        f"CROSS JOIN {base}.spans s WHERE s.id = l.span_key AND l.at_us > {at_us} AND s.started_us <= {at_us}"
     )
     yield (
         f"INSERT INTO {TOUCHED} (id) SELECT id FROM {base}.traces "
         f"WHERE started_us <= {at_us} AND ended_us > {at_us} AND pruned_us IS NULL "
-        f"UNION SELECT s.trace_key FROM {base}.spans s JOIN {LATE} l ON l.span_key = s.id"
+        f"UNION SELECT s.trace_key FROM {LATE} l CROSS JOIN {base}.spans s WHERE s.id = l.span_key"
     )
 
 
@@ -157,6 +187,7 @@ def dropped(temp: str) -> Iterator[str]:
         LATE,
         TOUCHED,
         *(f"as_of_{name}" for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces")),
+        *(f"as_of_{name}_other" for name in SUMS),
     ):
         yield f"DROP TABLE IF EXISTS {temp}.{name}"
 
@@ -204,17 +235,11 @@ def _executions(moment: Moment) -> str:
 
 
 def _days(moment: Moment, name: str) -> str:
-    names = columns(name)
-    days = (
-        f"SELECT {', '.join(names)} FROM {moment.base}.{name} WHERE day <= '{moment.day}' "
-        f"UNION ALL SELECT {', '.join(names)} FROM as_of_{name}"
-    )
-    keys = [column.name for column in table(name).primary_key]
-    counted = [one for one in names if one not in keys]
-    sums = [f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in counted]
+    names = ", ".join(columns(name))
     return (
-        f"SELECT {', '.join([*keys, *sums])} FROM ({days}) AS days "
-        f"GROUP BY {', '.join(keys)} HAVING SUM({counted[0]}) <> 0"
+        f"SELECT {names} FROM {moment.base}.{name} "
+        f"WHERE day <= '{moment.day}' AND day NOT IN (SELECT day FROM as_of_{name}_other) "
+        f"UNION ALL SELECT {names} FROM as_of_{name} WHERE day <= '{moment.day}'"
     )
 
 
