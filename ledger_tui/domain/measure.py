@@ -60,3 +60,12 @@ def count(value: int | None) -> str:
             part = value / size
             return f"{part:.2f}{unit}" if part < 9.995 else f"{part:.1f}{unit}" if part < 99.95 else f"{part:.0f}{unit}"
     raise AssertionError("the last unit takes all")
+
+
+def percent(share: float | None) -> str:
+    """A share: ``97.5 %``, ``100 %``, ``—`` for None; what is not all is never written as all, nor what is some as none."""
+    if share is None:
+        return "—"
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    return f"{min(99.9, max(0.1, share * 100)):.1f} %"

@@ -273,12 +273,12 @@ async def test_words_and_terms_narrow(workstation: Workstation, ledger: PromptLe
         assert table.has_focus and table.row_count == 1
         await pilot.press("slash", *" cost:3", "enter")
         await settle(pilot)
-        assert "costs are not limited by cost:" in screen_text(pilot) and place.look.totals.now.calls == 1
+        assert "costs are not limited by cost:" in screen_text(pilot) and place.look.total.calls == 1
         await pilot.press("slash", "escape")
         await until(lambda: table.row_count == 2, pilot)
         go_to(table, "openai/other")
         await pilot.press("n")
-        await until(lambda: place.look.totals.now.calls == 2, pilot)
+        await until(lambda: place.look.total.calls == 2, pilot)
         assert "provider:openai model:other" in screen_text(pilot)
 
 
@@ -289,7 +289,7 @@ async def test_an_environment_is_chosen_from_those_there_are(workstation: Workst
         place = pilot.app.screen
         await until(lambda: place.more.environments, pilot)
         await pilot.press("v", "home", "down", "enter")
-        await until(lambda: place.look.totals.now.calls == (2 if place.wish.environment == "prod" else 1), pilot)
+        await until(lambda: place.look.total.calls == (2 if place.wish.environment == "prod" else 1), pilot)
         assert f"env {place.wish.environment}" in screen_text(pilot) and place.wish.environment in ("prod", "dev")
 
 
@@ -326,7 +326,7 @@ async def test_unpriced_calls_are_one_key_from_being_priced(workstation: Worksta
         await until(lambda: isinstance(pilot.app.screen, PriceBookPage), pilot)
         await until(lambda: "every call has a price" in screen_text(pilot), pilot)
         await pilot.press("escape")
-        await until(lambda: pilot.app.screen.look.totals.now.unpriced == 0, pilot)
+        await until(lambda: pilot.app.screen.look.total.unpriced == 0, pilot)
         assert ledger.analytics.totals(ledger.analytics.last_days()).cost_nusd == 2_000_000_000 + 1_400_000
 
 

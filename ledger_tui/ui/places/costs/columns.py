@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ledger_tui.domain import measure, money
 from ledger_tui.domain.call_stats import CallStats
+from ledger_tui.domain.measure import percent
 from ledger_tui.ui.widgets.row_table import Cell
 
 if TYPE_CHECKING:
@@ -40,15 +41,6 @@ class Column:
     """Sorts rows; the largest first."""
     order: Order = "cost"
     """Which groups are read when there are too many."""
-
-
-def percent(share: float | None) -> str:
-    """A share: ``97.5 %``, ``100 %``, ``—``; what is not all is never written as all."""
-    if share is None:
-        return "—"
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(99.9, max(0.1, share * 100)):.1f} %"
 
 
 def cost(row: CallStats) -> str:

@@ -217,7 +217,7 @@ spent. `p` gives such calls a price. Failed calls that were charged count too. `
         """Give the unpriced calls under the cursor, else of the period, a price."""
         if self.look is None:
             return
-        row, total = self.current(), self.look.totals.now
+        row, total = self.current(), self.look.total
         chosen = row if row is not None and row.unpriced else total
         if not chosen.unpriced:
             self.app.notify("Every call of this period has a price.", markup=False)

@@ -12,7 +12,8 @@ from textual.widgets import Static
 
 from ledger_tui.domain import measure, money
 from ledger_tui.domain.call_stats import CallStats, Comparison, Spike
-from ledger_tui.ui.places.costs.columns import arrow, change, cost, percent
+from ledger_tui.domain.measure import percent
+from ledger_tui.ui.places.costs.columns import arrow, change, cost
 from ledger_tui.ui.places.costs.periods import Days, short_day
 from ledger_tui.ui.safe import line
 

@@ -15,7 +15,7 @@ from ledger_tui.ui.places.costs.deeds import CostDeeds
 from ledger_tui.ui.places.costs.detail import CostDetail, title, words
 from ledger_tui.ui.places.costs.filter_line import FilterLine
 from ledger_tui.ui.places.costs.plot_drawing import METRICS
-from ledger_tui.ui.places.costs.reading import PARTIES
+from ledger_tui.ui.places.costs.reading import PARTIES, merged
 from ledger_tui.ui.places.costs.spend_plot import SpendPlot
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.tab_row import TabRow
@@ -79,7 +79,9 @@ class CostPainting(CostDeeds):
         )
         spent = self.query_one("#totals", Static)
         spent.update(
-            showing.totals_line(look.totals, self.app.size.width - (50 if self.app.size.width >= _WIDE else 4))
+            showing.totals_line(
+                showing.totals_of(look, self.more), self.app.size.width - (50 if self.app.size.width >= _WIDE else 4)
+            )
         )
         self.show_plot()
         self.show_days()
@@ -132,7 +134,7 @@ class CostPainting(CostDeeds):
         read = len(self.look.groups.rows)
         counted = f"{count:,} {self.wish.by}{'' if count == 1 else 's'}"
         told = f"{len(rows):,} of {counted}" if len(rows) != count else counted
-        calls = self.look.totals.now.calls - sum(row.calls for row in self.look.groups.rows)
+        calls = self.look.total.calls - sum(row.calls for row in self.look.groups.rows)
         if self.wish.by in PARTIES and read == count and calls > 0:
             told += f" · {calls:,} call{'' if calls == 1 else 's'} without one"
         told += f", the {read:,} first by {self.look.question.order}" if read < count else ""
@@ -159,7 +161,7 @@ class CostPainting(CostDeeds):
         if self.query_one("#day-table").has_focus or bar is None:
             key = self.query_one("#day-table", CostTable).selected_key
             return next((row for row in self.look.days if showing.row_key(row) == key), None)
-        return bar.days[0] if len(bar.days) == 1 else showing.merged(bar.days)
+        return bar.days[0] if len(bar.days) == 1 else merged(bar.days)
 
     def show_detail(self) -> None:
         row, look, pane = self.current(), self.look, self.query_one("#detail-pane")

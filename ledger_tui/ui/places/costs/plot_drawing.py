@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ledger_tui.domain import measure, money
 from ledger_tui.domain.call_stats import CallStats
-from ledger_tui.ui.places.costs.columns import percent
+from ledger_tui.domain.measure import percent
 from ledger_tui.ui.places.costs.periods import short_day
 
 Line = list[tuple[str, str]]
@@ -20,8 +20,6 @@ _ROLES = {"4": "bar", "6": "partial", "1": "over", "3": "budget"}
 _COLORS = {role: int(code) for code, role in _ROLES.items()}
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 _MOST_BAR = 16
-_MOST_HALVES = 7
-"""Wider bars begin with a cell."""
 _PARTIAL = "▒"
 
 
@@ -96,19 +94,18 @@ class Plot:
     lines: tuple[Line, ...]
     bars: tuple[Bar, ...]
     left: int
-    step: float
-    """From bar to bar, in cells; bars may begin in the middle of one."""
+    step: int
     bar_width: int
     budget_is_above: bool = False
     """The budget's line would be above the highest tick by so much that it is left out."""
 
     def start(self, bar: int) -> int:
-        """The first whole cell of a bar, from the axis on."""
-        return ceil(bar * self.step)
+        """The first cell of a bar, from the axis on."""
+        return bar * self.step
 
     def bar_at(self, column: int) -> int | None:
         """The bar at a column of the drawing."""
-        at = floor((column - self.left) / self.step)
+        at = (column - self.left) // self.step
         return at if column >= self.left and at < len(self.bars) else None
 
 
@@ -174,10 +171,8 @@ def _drawn(
     budget: float | None,
     above: bool,
 ) -> Plot:
-    halves = max(2, min(2 * (_MOST_BAR + 1), 2 * room // max(1, len(bars))))
-    halves -= halves % 2 if halves > _MOST_HALVES else 0
-    bar_width = 1 if halves == 2 else (halves - 1 if halves % 2 else halves - 2) // 2
-    columns = max(1, ceil(halves * len(bars) / 2))
+    step = max(1, min(_MOST_BAR + 1, room // max(1, len(bars))))
+    columns = max(1, step * len(bars))
     label_width = max(map(len, labels))
     figure = _figure(columns + label_width + 1, rows + 1)
     figure.xlim(0, 2 * columns - 1)
@@ -186,7 +181,7 @@ def _drawn(
     figure.xticks([], [])
     if budget is not None:
         figure.plot([0, 2 * columns - 1], [budget, budget], marker="─", color=_COLORS["budget"])
-    plot = Plot((), tuple(bars), label_width + 1, halves / 2, bar_width, above)
+    plot = Plot((), tuple(bars), label_width + 1, step, max(1, step - 1), above)
     for role, marks in _marks(plot, today, budget, columns).items():
         marker = _PARTIAL if role == "partial" else "hd"
         xs, ys = [x for x, _ in marks], [y for _, y in marks]
@@ -209,7 +204,7 @@ def _marks(plot: Plot, today: date, budget: float | None, columns: int) -> dict[
             found.setdefault("partial", []).extend((cell * across, value) for cell in cells)
             continue
         role = "over" if budget is not None and value > budget else "bar"
-        first = round(2 * plot.step * number)
+        first = 2 * plot.start(number)
         found.setdefault(role, []).extend((first + half, value) for half in range(2 * plot.bar_width))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 ROWS = 500
 """So many groups are read; the totals count the others too."""
 PARTIES = ("user", "session")
+_SUMS = (
+    "calls", "errors", "canceled", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens", "cost_nusd", "unpriced", "duration_us",
+)  # fmt: skip
 _PARTY_ORDERS = ("cost", "calls", "errors", "error_rate", "tokens", "unpriced", "key")
 
 
@@ -61,18 +65,21 @@ class Look:
     today: date
     days: tuple[CallStats, ...]
     groups: Breakdown
-    totals: Comparison
+    total: CallStats
+    """All of the period, without percentiles."""
 
     @property
     def is_empty(self) -> bool:
         """Whether no call was made in the period."""
-        return not self.totals.now.calls
+        return not self.total.calls
 
 
 @dataclass(frozen=True, slots=True)
 class More:
     """What is read after the tables stand."""
 
+    totals: Comparison | None = None
+    """All of the period, with percentiles, beside the period before."""
     before: Mapping[tuple[str, ...], CallStats] = field(default_factory=dict)
     """The groups of the period before, by key."""
     before_is_whole: bool = False
@@ -97,12 +104,8 @@ def read_look(ledger: PromptLedger, wish: Wish) -> Look:
         order = "cost"
     days = stats.breakdown("day", selection, limit=selection.days)
     groups = stats.breakdown(question.by, selection, order=order, limit=ROWS)
-    try:
-        totals = stats.compare(selection)
-    except LedgerError:
-        now = stats.totals(selection)
-        totals = Comparison(now, replace(now, calls=0))
-    return Look(question, stamp, today, every_day(days, selection), groups, totals)
+    every = every_day(days, selection)
+    return Look(question, stamp, today, every, groups, merged(every))
 
 
 def every_day(found: Breakdown, selection: Selection) -> tuple[CallStats, ...]:
@@ -115,6 +118,14 @@ def every_day(found: Breakdown, selection: Selection) -> tuple[CallStats, ...]:
     return tuple(days)
 
 
+def merged(days: Sequence[CallStats]) -> CallStats:
+    """Several days as one row, without percentiles: those cannot be added up."""
+    first, last = days[0], days[-1]
+    sums = {name: sum(getattr(day, name) for day in days) for name in _SUMS}
+    selection = replace(first.selection, until=last.selection.until)
+    return CallStats((first.key[0],), f"{first.key[0]}..{last.key[0]}", selection, **sums)
+
+
 def read_more(ledger: PromptLedger, look: Look) -> More:
     """Read what stands beside the tables."""
     stats, selection, by = ledger.analytics, look.question.selection, look.question.by
@@ -125,13 +136,19 @@ def read_more(ledger: PromptLedger, look: Look) -> More:
         pass
     everywhere = stats.breakdown("environment", replace(selection, environment=None), limit=50)
     rows = before.rows if before is not None else ()
+    try:
+        totals = stats.compare(selection)
+    except LedgerError:
+        now = stats.totals(selection)
+        totals = Comparison(now, replace(now, calls=0))
     return More(
+        totals,
         {row.key: row for row in rows},
         before is not None and before.group_count <= len(rows),
         tuple(stats.spikes(selection)),
         tuple(row.key[0] for row in everywhere.rows),
         day_budget(ledger, selection),
-        bool(look.totals.now.calls) or bool(stats.totals(Selection(date(1970, 1, 1), date(2069, 12, 31))).calls),
+        bool(look.total.calls) or bool(stats.totals(Selection(date(1970, 1, 1), date(2069, 12, 31))).calls),
     )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from textual.content import Content
 
 from ledger_tui.domain import measure
 from ledger_tui.domain.call_stats import CallStats, Comparison, Spike
+from ledger_tui.domain.measure import percent
 from ledger_tui.domain.text import one_line
 from ledger_tui.ui.places.costs import columns as columns_
-from ledger_tui.ui.places.costs.columns import Beside, Column, arrow, change, cost, percent
+from ledger_tui.ui.places.costs.columns import Beside, Column, arrow, change, cost
 from ledger_tui.ui.places.costs.periods import short_day
 from ledger_tui.ui.places.costs.reading import Look, More
 from ledger_tui.ui.widgets.row_table import Cell
@@ -29,7 +29,7 @@ def row_key(row: CallStats) -> str:
 
 def beside(look: Look, more: More) -> Callable[[CallStats], Beside]:
     """What a group of the table is set beside."""
-    return lambda row: Beside(look.totals.now, more.before.get(row.key), more.before_is_whole)
+    return lambda row: Beside(look.total, more.before.get(row.key), more.before_is_whole)
 
 
 def name_of(by: str, row: CallStats) -> str:
@@ -56,7 +56,7 @@ def day_rows(
     look: Look, days: Sequence[CallStats], shown: Sequence[Column], spikes: frozenset[str]
 ) -> list[tuple[str, list[Cell]]]:
     """The rows of the table of days."""
-    none = Beside(look.totals.now, None, False)
+    none = Beside(look.total, None, False)
     found: list[tuple[str, list[Cell]]] = []
     for row in days:
         day = row.selection.since
@@ -111,6 +111,11 @@ def _beside(now: float | None, before: float | None, row: CallStats) -> tuple[st
     return (f" {arrow(value)}", "$text-muted") if value is not None else ("", "")
 
 
+def totals_of(look: Look, more: More) -> Comparison:
+    """The period beside the one before, as far as that is known yet."""
+    return more.totals or Comparison(look.total, CallStats((), "", look.question.selection))
+
+
 def day_comparison(look: Look, row: CallStats) -> Comparison:
     """A day beside the day before."""
     days = {day.key: day for day in look.days}
@@ -136,18 +141,6 @@ def spikes_of(more: More, by: str, row: CallStats) -> list[Spike]:
     return [spike for spike in more.spikes if spike.stats.selection.until == row.selection.until]
 
 
-def merged(days: Sequence[CallStats]) -> CallStats:
-    """Several days as one row, without percentiles: those cannot be added up."""
-    first, last = days[0], days[-1]
-    names = ("calls", "errors", "canceled", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-    sums = {
-        name: sum(getattr(day, name) for day in days)
-        for name in (*names, "reasoning_tokens", "cost_nusd", "unpriced", "duration_us")
-    }
-    selection = replace(first.selection, until=last.selection.until)
-    return CallStats((first.key[0],), f"{first.key[0]}..{last.key[0]}", selection, **sums)
-
-
 def shown_columns(look: Look, more: More, rows: Sequence[CallStats], width: int) -> list[Column]:
     """The columns that the table of groups shows in so many cells."""
     name = min(columns_.LEAST_NAME, max((len(name_of(look.question.by, row)) + 2 for row in rows), default=0))
@@ -156,7 +149,7 @@ def shown_columns(look: Look, more: More, rows: Sequence[CallStats], width: int)
 
 def day_columns(look: Look, width: int) -> list[Column]:
     """The columns that the table of days shows in so many cells."""
-    return columns_.fitting(width, look.days, lambda _: Beside(look.totals.now, None, False), 14, DAYS_WITHOUT)
+    return columns_.fitting(width, look.days, lambda _: Beside(look.total, None, False), 14, DAYS_WITHOUT)
 
 
 def day_of(key: str) -> date:

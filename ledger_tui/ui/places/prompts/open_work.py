@@ -14,7 +14,7 @@ from ledger_tui.ui.places.prompts.drift_watch import DriftWatch
 from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
 from ledger_tui.ui.places.prompts.last import keep_last_prompt, last_prompt
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
-from ledger_tui.ui.places.prompts.subject import Subject, read_subject
+from ledger_tui.ui.places.prompts.subject import Subject, read_subject, version_figures
 from ledger_tui.ui.places.prompts.version_work import VersionWork
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
@@ -22,6 +22,7 @@ from ledger_tui.ui.widgets.later import DELAY_S
 from ledger_tui.ui.widgets.tab_line import TabLine
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.call_stats import CallStats
     from ledger_tui.services.registry import PromptHit
 
 TABS = ("prompts", "editor", "versions")
@@ -53,7 +54,7 @@ class OpenWork(VersionWork):
 
         def work() -> tuple[list[PromptRow], list[str]]:
             drafts = self.ledger.drafts.all() if self.app.moment is None else []
-            return self.ledger.registry.prompts(archived=True), [draft.name for draft in drafts]
+            return self.ledger.registry.prompts(archived=True), [draft.name for draft in drafts if draft.name]
 
         def read(result: tuple[list[PromptRow], list[str]]) -> None:
             self.show_list(result)
@@ -243,9 +244,13 @@ class OpenWork(VersionWork):
         tree = self.query_one(PromptTree)
         (tree.point_at if focus else tree.mark_open)(subject.name)
         self.load(partial(self.ledger.registry.history, subject.name), self._show_history, group="history")
+        self.load(partial(version_figures, self.ledger, subject.name), self._show_figures, group="figures")
         self._title()
         if focus:
             editor.blocks[0].area.focus()
+
+    def _show_figures(self, figures: dict[int, CallStats]) -> None:
+        self.query_one(Versions).show_figures(figures)
 
     def _show_history(self, rows: list[JournalRow]) -> None:
         self.query_one(Versions).show_history(rows)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.selection import Selection
 from ledger_tui.domain.values import ACTIVE, PromptRow, VersionRow
 from ledger_tui.errors import NotFound
 from ledger_tui.ui.places.prompts.edit import Edit
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.call_stats import CallStats
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.services.drafts import Draft
 
@@ -76,3 +79,12 @@ def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None)
     content = ledger.registry.content(base.id) if base else None
     waiting = bool(draft and version_id and draft.based_on != version_id)
     return Subject(name, prompt, versions, base, content, draft, waiting, past)
+
+
+def version_figures(ledger: PromptLedger, name: str) -> dict[int, CallStats]:
+    """How the calls of each version of a prompt went, by number; for a thread."""
+    try:
+        days = Selection(date(1970, 1, 1), ledger.analytics.today(), prompt=name)
+        return {int(row.key[1]): row for row in ledger.analytics.breakdown("version", days, limit=10_000).rows}
+    except NotFound:
+        return {}

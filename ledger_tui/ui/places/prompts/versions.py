@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,7 +17,8 @@ from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ledger_tui.domain import clock, money
-from ledger_tui.domain.measure import age
+from ledger_tui.domain.call_stats import CallStats
+from ledger_tui.domain.measure import age, count, duration, percent
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import ACTIVE, JournalRow, VersionRow
 from ledger_tui.ui.safe import line
@@ -112,6 +113,7 @@ class Versions(Vertical):
         self._versions: Sequence[VersionRow] = ()
         self._shown = ""
         self._marked: list[str] = []
+        self._figures: Mapping[int, CallStats] = {}
 
     def compose(self) -> ComposeResult:
         """Tabs, the two lists, buttons."""
@@ -146,6 +148,12 @@ class Versions(Vertical):
         keep = same and before is not None and len(versions) == count
         rows.highlighted = (before if keep else at) if versions else None
         self._tell_marked()
+
+    def show_figures(self, figures: Mapping[int, CallStats]) -> None:
+        """Show how the calls of each version went, by number."""
+        if figures != self._figures:
+            self._figures = figures
+            self._write_again()
 
     def show_drift(self, words: str) -> None:
         """Say in words where code and ledger differ, empty when they do not."""
@@ -196,6 +204,11 @@ class Versions(Vertical):
                 facts.append(f"✗ {version.error_count:,}")
             facts.append(money.show(version.cost_nusd, version.unpriced_count))
         parts.append((f"\n    {' · '.join(facts)}", muted))
+        figures = self._figures.get(version.number)
+        if figures is not None and figures.calls:
+            told = [f"{percent(figures.success_rate)} ok", f"p95 {duration(figures.p95_us)}"]
+            told.append(f"{count(figures.total_tokens)} tokens")
+            parts.append((f"\n    {' · '.join(told)}", muted))
         return Content.assemble(*parts)
 
     def mark(self) -> None:
