@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.content import PromptContent
@@ -31,6 +31,10 @@ class Range:
     median: int
     p95: int
 
+    def times(self, factor: int) -> Range:
+        """The figures of so many times as many runs."""
+        return Range(self.low * factor, self.median * factor, self.p95 * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -53,6 +57,17 @@ class Forecast:
     """How many answers the lengths are from."""
     of_this_model: bool
     """Whether those were this model's; else any model's with this prompt."""
+
+    def times(self, factor: int) -> Forecast:
+        """The forecast of so many times as many runs."""
+        return replace(
+            self,
+            runs=self.runs * factor,
+            input_tokens=self.input_tokens * factor,
+            output_tokens=self.output_tokens and self.output_tokens.times(factor),
+            cost_nusd=self.cost_nusd and self.cost_nusd.times(factor),
+            input_cost_nusd=None if self.input_cost_nusd is None else self.input_cost_nusd * factor,
+        )
 
 
 class ForecastService:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -16,7 +16,6 @@ from textual.timer import Timer
 from textual.widgets import Button, Static
 
 from ledger_tui.services.run_values import (
-    Estimate,
     RunEnded,
     RunEvent,
     RunReasoning,
@@ -25,10 +24,13 @@ from ledger_tui.services.run_values import (
     RunWaits,
 )
 from ledger_tui.ui.places.playground.answers import Answer, cost_line, state_line
-from ledger_tui.ui.places.playground.column_words import estimate_words, params_words, problem_words
+from ledger_tui.ui.places.playground.column_words import forecast_words, params_words, problem_words
 from ledger_tui.ui.places.playground.history_line import HistoryLine
 from ledger_tui.ui.safe import line
 from ledger_tui.ui.widgets.answer_stream import AnswerStream
+
+if TYPE_CHECKING:
+    from ledger_tui.services.forecast import Forecast
 
 MAX_ANSWERS = 50
 NOT_YET = Content.assemble(
@@ -76,7 +78,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
 
     @dataclass
     class Asked(Message):
-        """A person asks for something of this column: run, model, params, remove, trace, diff."""
+        """A person asks for something of this column: run, model, params, remove, trace, diff, forecast."""
 
         column: AnswerColumn
         wish: str
@@ -93,7 +95,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         """The index of the answer shown."""
         self.stream = AnswerStream()
         """The widget that shows the text."""
-        self._estimate: Estimate | None = None
+        self._forecast: tuple[Forecast | None, int] = (None, 1)
         self._clock: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -128,7 +130,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
     def set_model(self, model: str) -> None:
         """Run with another model from now on."""
         self.model = model
-        self._estimate = None
+        self._forecast = (None, 1)
         self.tell()
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -136,9 +138,9 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         self.params = params
         self.tell()
 
-    def set_estimate(self, estimate: Estimate | None) -> None:
-        """Say what a run would send."""
-        self._estimate = estimate
+    def set_forecast(self, forecast: Forecast | None, runs: int = 1) -> None:
+        """Say what a run would take, and ``runs`` of them."""
+        self._forecast = (forecast, runs)
         self.tell()
 
     # A run
@@ -205,7 +207,7 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
         trouble.update(problem_words(answer))
         self.query_one(".state", Static).update(state_line(answer) if answer else NOT_YET)
         self.query_one(".cost", Static).update(
-            cost_line(answer) if answer and answer.result else estimate_words(self._estimate)
+            cost_line(answer) if answer and answer.result else forecast_words(*self._forecast)
         )
         for wish in ("trace", "diff"):
             self.query_one(f"#{wish}", Button).disabled = answer is None or answer.trace_id is None
@@ -223,6 +225,11 @@ Under the answer: how it ended, the time, the time to the first token, tokens by
             self.tell()
 
     # What a person asks for
+
+    def on_click(self, event: events.Click) -> None:
+        """The line about the cost, before there is one to tell, leads to the forecast of many runs."""
+        if event.widget is self.query_one(".cost") and not (self.answer and self.answer.result):
+            self.action_ask("forecast")
 
     def action_earlier(self, step: int) -> None:
         """Show an earlier or a later answer."""

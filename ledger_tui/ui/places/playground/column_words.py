@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
-from ledger_tui.domain import money
 from ledger_tui.errors import InputError
-from ledger_tui.services.run_values import Estimate
+from ledger_tui.ui.dialogs.forecast import answer_words, cost_words
 from ledger_tui.ui.places.playground.answers import Answer
 from ledger_tui.ui.safe import content
+
+if TYPE_CHECKING:
+    from ledger_tui.services.forecast import Forecast
 
 
 def problem_words(answer: Answer | None) -> Content:
@@ -26,12 +28,12 @@ def problem_words(answer: Answer | None) -> Content:
     return Content("\n").join(rows)
 
 
-def estimate_words(estimate: Estimate | None) -> Content:
-    """``~120 tokens in · ~$0.0003``: what a run would send."""
-    if estimate is None:
+def forecast_words(one: Forecast | None, runs: int = 1) -> Content:
+    """What a run would take: ``~120 tokens in, ~84 back (95 % under 210) · ~$0.0012 (95 % under $0.0031)``."""
+    if one is None:
         return Content("")
-    price = "unpriced" if estimate.cost_nusd is None else f"~{money.show(estimate.cost_nusd)} for the input"
-    return Content(f"~{estimate.input_tokens:,} tokens in · {price}")
+    times = f" · {runs} runs {cost_words(one.times(runs))}" if runs > 1 else ""
+    return Content(f"~{one.input_tokens:,} tokens in, {answer_words(one)} · {cost_words(one)}{times}")
 
 
 def params_words(params: Mapping[str, Any]) -> str:

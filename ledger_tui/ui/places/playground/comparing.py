@@ -9,31 +9,31 @@ from textual.content import Content
 
 from ledger_tui.domain.calls import ChatMessage
 from ledger_tui.domain.diff import TextDiff, diff_text
-from ledger_tui.services.run_values import Estimate
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answers import Answer
-from ledger_tui.ui.places.playground.column_words import estimate_words
+from ledger_tui.ui.places.playground.column_words import forecast_words
 from ledger_tui.ui.places.playground.field_values import values_of
-from ledger_tui.ui.places.playground.session import Plan, estimates
+from ledger_tui.ui.places.playground.session import Plan, forecasts
 from ledger_tui.ui.safe import line
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.forecast import Forecast
 
 Named = tuple[str, Answer]
 
 
 def rendered(
     ledger: PromptLedger, plan: Plan, models: Sequence[str]
-) -> tuple[tuple[ChatMessage, ...], dict[str, Estimate]]:
+) -> tuple[tuple[ChatMessage, ...], dict[str, Forecast]]:
     """The messages as they would be sent and what they would cost; raises InputError. Not for the event loop."""
     messages = ledger.templates.render(plan.content, values_of(plan.fields), plan.origin)
-    return messages, estimates(ledger, plan, models)
+    return messages, forecasts(ledger, plan, models)
 
 
-def estimate_rows(found: Mapping[str, Estimate]) -> list[Content]:
+def forecast_rows(found: Mapping[str, Forecast]) -> list[Content]:
     """One line for each model."""
-    return [Content.assemble(line(model, 50), "  ", estimate_words(estimate)) for model, estimate in found.items()]
+    return [Content.assemble(line(model, 50), "  ", forecast_words(one)) for model, one in found.items()]
 
 
 def answer_pair(columns: Sequence[AnswerColumn], column: AnswerColumn) -> tuple[Named, Named] | None:

@@ -12,8 +12,9 @@ from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
 from ledger_tui.ui.places.playground.choosing import Choosing
 from ledger_tui.ui.places.playground.code import code_for
-from ledger_tui.ui.places.playground.comparing import answer_pair, compared, estimate_rows, rendered
+from ledger_tui.ui.places.playground.comparing import answer_pair, compared, forecast_rows, rendered
 from ledger_tui.ui.places.playground.dialogs import AnswerDiff, Preview
+from ledger_tui.ui.places.playground.session import forecasts
 from ledger_tui.ui.widgets.tab_line import TabLine
 
 if TYPE_CHECKING:
@@ -41,8 +42,21 @@ class Looking(Choosing):
         plan, models = self.plan(), [model for model, _ in self.answers.chosen]
         self.load(
             lambda: rendered(self.ledger, plan, models),
-            lambda found: self.app.push_screen(Preview(found[0], estimate_rows(found[1]))),
+            lambda found: self.app.push_screen(Preview(found[0], forecast_rows(found[1]))),
             group="preview",
+        )
+
+    def action_forecast(self) -> None:
+        """Show what many runs of the chosen models would take; nothing is sent."""
+        from ledger_tui.ui.dialogs.forecast import USUAL_RUNS, ForecastDialog
+
+        plan, models = self.plan(), list(dict.fromkeys(model for model, _ in self.answers.chosen))
+        runs = plan.repeat if plan.repeat > 1 else USUAL_RUNS
+        title = plan.session.prompt_name or "unsaved text"
+        self.load(
+            lambda: list(forecasts(self.ledger, plan, models).values()),
+            lambda found: self.app.push_screen(ForecastDialog(title, found, runs)),
+            group="forecast",
         )
 
     def cost_subject(self) -> CostSubject | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
+from textual.widgets import Input
 
 from ledger_tui.domain.template import Analysis
-from ledger_tui.services.run_values import Estimate
 from ledger_tui.ui.places.playground.answer_column import AnswerColumn
 from ledger_tui.ui.places.playground.answer_columns import AnswerColumns
 from ledger_tui.ui.places.playground.bar import PlayBar
@@ -30,11 +30,14 @@ from ledger_tui.ui.places.playground.session import (
     analyses,
     arrive,
     come_back,
-    estimates,
+    forecasts,
     remember,
 )
 from ledger_tui.ui.subject import PlaygroundSubject
 from ledger_tui.ui.widgets.tab_line import TabLine
+
+if TYPE_CHECKING:
+    from ledger_tui.services.forecast import Forecast
 
 TYPING_S = 0.35
 """How long nobody types before the text is looked at."""
@@ -61,6 +64,7 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
 
 - **ctrl+o** opens a prompt · **ctrl+n** adds a model, up to four · *Repeat* runs each of them several times
 - **f12** shows the messages as they would be sent · **ctrl+s** keeps the edited text as a new version
+- **f7**, or a click on the line below a model, forecasts what many runs would cost; nothing is sent
 - **ctrl+l** loads a kept input set · **ctrl+b** keeps these values
 """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,6 +74,9 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         Binding("ctrl+s", "save", "Save version", id="playground.save", tooltip="Keep the text as a new version"),
         Binding("ctrl+o", "open", "Open", id="playground.open", tooltip="Open a prompt"),
         Binding("ctrl+n", "add_model", "Add model", id="playground.add_model", tooltip="One more model beside these"),
+        Binding(
+            "f7", "forecast", "Forecast", id="playground.forecast", show=False, tooltip="What many runs would cost"
+        ),
         Binding("ctrl+l", "load_set", "Load set", id="playground.load_set", show=False, tooltip="Load kept values"),
         Binding("ctrl+b", "keep_set", "Keep set", id="playground.keep_set", show=False, tooltip="Keep these values"),
     ]
@@ -152,6 +159,7 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     @on(InputForm.Changed)
     @on(MessageEditor.Changed)
     @on(AnswerColumns.Changed)
+    @on(Input.Changed, "#repeat")
     def _changed(self) -> None:
         self._tell_subject()
         if self._typing is not None:
@@ -184,16 +192,16 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     def _estimate(self) -> None:
         plan, columns = self.plan(), self.answers.chosen
 
-        def work() -> dict[str, Estimate]:
+        def work() -> dict[str, Forecast]:
             if any(message.text for message in plan.messages):
                 remember(self.ledger, plan, columns)
-            return estimates(self.ledger, plan, [model for model, _ in columns])
+            return forecasts(self.ledger, plan, [model for model, _ in columns])
 
         self.load(work, self._estimated, group="estimate")
 
-    def _estimated(self, found: dict[str, Estimate]) -> None:
+    def _estimated(self, found: dict[str, Forecast]) -> None:
         for column in self.answers.columns:
-            column.set_estimate(found.get(column.model))
+            column.set_forecast(found.get(column.model), self.bar.repeat)
 
     def _tell_subject(self) -> None:
         edited = self.editor.messages != self.session.content.messages
@@ -265,6 +273,8 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
         elif event.wish == "remove":
             if words := await self.answers.remove_column(column):
                 self.app.notify(words, markup=False)
+        elif event.wish == "forecast":
+            self.action_forecast()
         elif event.wish == "diff":
             self.compare(column)
         elif event.wish == "trace" and answer is not None and answer.trace_id is not None:

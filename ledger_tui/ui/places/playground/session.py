@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.domain.includes import Origin
 from ledger_tui.errors import LedgerError
-from ledger_tui.services.run_values import Estimate, RunRequest
+from ledger_tui.services.run_values import RunRequest
 from ledger_tui.ui.places.playground.field_values import Filled, filled, from_set, is_cheap, to_set, values_of
 from ledger_tui.ui.subject import PlaygroundSubject
 
 if TYPE_CHECKING:
     from ledger_tui.domain.template import Analysis
     from ledger_tui.ledger import PromptLedger
+    from ledger_tui.services.forecast import Forecast
 
 DRAFT = "playground:"
 """How the keys of the playground's drafts begin; no prompt can have such a name."""
@@ -174,18 +175,18 @@ def analyses(ledger: PromptLedger, plan: Plan) -> list[Analysis]:
     return ledger.templates.analyse([message.text for message in plan.messages], roles, plan.origin)
 
 
-def estimates(ledger: PromptLedger, plan: Plan, models: Sequence[str]) -> dict[str, Estimate]:
-    """What each model would be sent; of the template where it cannot be rendered yet."""
+def forecasts(ledger: PromptLedger, plan: Plan, models: Sequence[str]) -> dict[str, Forecast]:
+    """What one run of each model would take; of the template where it cannot be rendered yet."""
     subject: Any = plan.content
     if is_cheap(plan.fields):
         try:
             subject = ledger.templates.render(plan.content, values_of(plan.fields), plan.origin)
         except LedgerError:
             pass
-    found: dict[str, Estimate] = {}
+    found: dict[str, Forecast] = {}
     for model in models:
         try:
-            found[model] = ledger.runs.estimate(subject, model)
+            found[model] = ledger.forecasts.forecast(subject, [model], prompt=plan.session.prompt_name)[0]
         except LedgerError:
             continue
     return found

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
-from ledger_tui.domain import money
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.includes import Origin
 from ledger_tui.errors import InputError, LedgerError
 from ledger_tui.ui.dialogs.ask import Ask, Choose, Confirm
+from ledger_tui.ui.dialogs.forecast import ForecastDialog, answer_words, cost_words
 from ledger_tui.ui.external import edit_text
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.prompts.drafting import DraftKeeper
@@ -25,8 +25,8 @@ from ledger_tui.ui.subject import PlaygroundSubject
 
 if TYPE_CHECKING:
     from ledger_tui.domain.template import Analysis
+    from ledger_tui.services.forecast import Forecast
     from ledger_tui.services.registry import SaveResult
-    from ledger_tui.services.run_values import Estimate
 
 DRAFT_S, CHECK_S, ESTIMATE_S = 0.3, 0.15, 0.6
 
@@ -165,18 +165,32 @@ class EditWork(Place):
         model = edit.model.strip() or str(self.ledger.settings.default_model or "offline")
         content = PromptContent(edit.messages)
 
-        def shown(estimate: Estimate) -> None:
-            cost = f"~{money.show(estimate.cost_nusd)}" if estimate.cost_nusd is not None else "price not known,"
+        def shown(found: list[Forecast]) -> None:
             if edit.messages != self.editor.value().messages:
                 return
-            text = line(f"~{estimate.input_tokens:,} tokens to {model}, {cost} without values and answer")
-            self.query_one(Findings).show_estimate(text.plain)
+            (one,) = found
+            words = f"~{one.input_tokens:,} tokens to {model}, {answer_words(one)} · {cost_words(one)}"
+            self.query_one(Findings).show_estimate(line(words).plain)
 
         def unknown(error: Exception) -> None:
             words = error.title if isinstance(error, LedgerError) else "no estimate"
             self.query_one(Findings).show_estimate(line(f"— {words}").plain)
 
-        self.load(lambda: self.ledger.runs.estimate(content, model), shown, group="estimate", failed=unknown)
+        self.load(lambda: self._forecasts(content, model), shown, group="estimate", failed=unknown)
+
+    def _forecasts(self, content: PromptContent, model: str) -> list[Forecast]:
+        name = self.subject.name if self.subject is not None else None
+        return self.ledger.forecasts.forecast(content, [model], prompt=name)
+
+    def action_forecast(self) -> None:
+        """Show what many runs of this text would cost; nothing is sent."""
+        edit = self.editor.value()
+        model = edit.model.strip() or str(self.ledger.settings.default_model or "offline")
+        self.load(
+            lambda: self._forecasts(PromptContent(edit.messages), model),
+            lambda found: self.app.push_screen(ForecastDialog(edit.name, found)),
+            group="forecast",
+        )
 
     # Saving and running
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -104,6 +104,10 @@ class Findings(Vertical):
 
         finding: Finding
 
+    @dataclass
+    class ForecastWanted(Message):
+        """The line about the cost of a run was clicked."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._findings: list[Finding] = []
@@ -148,6 +152,11 @@ class Findings(Vertical):
     def show_estimate(self, text: str) -> None:
         """Say what a run would cost."""
         self.query_one("#estimate", Static).update(text)
+
+    def on_click(self, event: events.Click) -> None:
+        """What a run costs leads to what many runs cost."""
+        if event.widget is self.query_one("#estimate"):
+            self.post_message(self.ForecastWanted())
 
     def on_descendant_focus(self) -> None:
         """The keyboard came: stand on the first problem."""

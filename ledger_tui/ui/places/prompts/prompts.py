@@ -64,6 +64,14 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             tooltip="Unregistered prompts: what programs send that belongs to no prompt",
         ),
         Binding(
+            "f",
+            "forecast",
+            "Forecast",
+            show=False,
+            id="prompts.forecast",
+            tooltip="What many runs of this text would cost",
+        ),
+        Binding(
             "w", "drift", "Drift", show=False, id="prompts.drift", tooltip="Drift: where code, git and ledger differ"
         ),
         Binding(
@@ -108,7 +116,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             self.set_class(state == "missing", "-no-prompts")
             if state == "ready":
                 self.show_list(
-                    (self.ledger.registry.prompts(archived=True), [d.name for d in self.ledger.drafts.all()])
+                    (self.ledger.registry.prompts(archived=True), [d.name for d in self.ledger.drafts.all() if d.name])
                 )
         except LedgerError:
             pass
@@ -176,6 +184,10 @@ makes none. Everything you type is kept as a draft until then, also when the pro
     @on(Findings.GoTo)
     def _go_to(self, event: Findings.GoTo) -> None:
         self.editor.go_to(event.finding)
+
+    @on(Findings.ForecastWanted)
+    def _forecast_wanted(self) -> None:
+        self.action_forecast()
 
     @on(Versions.Wanted)
     def _version_wanted(self, event: Versions.Wanted) -> None:
@@ -278,7 +290,7 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             yield "Choose the model", "From the models of your providers", self.choose_model
 
 
-NEEDS_SUBJECT = {"save", "run", "compare_draft", "external", "duplicate", "archive", "discard"}
+NEEDS_SUBJECT = {"save", "run", "forecast", "compare_draft", "external", "duplicate", "archive", "discard"}
 PANES = {"prompts": "list", "editor": "editor", "versions": "versions"}
 FOCUS = {"prompts": "#tree", "editor": "TemplateArea", "versions": "#version-list"}
 KEY = "bold $primary"
