@@ -14,11 +14,11 @@ from ledger_tui.domain import clock
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services.export import Rows
-from ledger_tui.ui.dialogs.export import ExportDialog, free_name
+from ledger_tui.ui.dialogs.export import REPLACE, WITH, ExportDialog, free_name
 from ledger_tui.ui.export_subject import ExportSubject
 from ledger_tui.ui.widgets.tab_row import TabRow
 from textual.pilot import Pilot
-from textual.widgets import Checkbox, Input
+from textual.widgets import Input
 
 from tests.ui.conftest import Workstation, screen_text, settle, until
 
@@ -64,7 +64,7 @@ async def test_the_filtered_list_goes_into_a_file(
         await settle(pilot)
         pilot.app.screen.query_one("#list").focus()
         found = await open_dialog(pilot)
-        assert "trace:t2" in screen_text(pilot) and not found.query_one("#export-texts").display
+        assert "trace:t2" in screen_text(pilot) and not found.query_one("#texts-row").display
         target = tmp_path / "work" / Path(found.query_one(Input).value).name
         await pilot.press("enter")
         await until(lambda: target.exists() and not isinstance(pilot.app.screen, ExportDialog), pilot, "the file")
@@ -86,7 +86,7 @@ async def test_an_open_trace_with_its_texts(filled: PromptLedger, workstation: W
         found = await open_dialog(pilot)
         assert found.subject.name == "This trace"
         found.query_one("#export-format", TabRow).choose("JSON")
-        found.query_one("#export-texts", Checkbox).value = True
+        found.query_one("#export-texts", TabRow).choose(WITH)
         await pilot.pause()
         assert found.query_one(Input).value.endswith(".json")
         found.query_one(Input).value = str(tmp_path / "out.json")
@@ -133,7 +133,7 @@ async def test_versions_and_history_of_a_prompt(filled: PromptLedger, workstatio
             found = await open_dialog(pilot)
             found.query_one("#export-what", TabRow).choose(name)
             await pilot.pause()
-            found.query_one("#export-texts", Checkbox).value = True
+            found.query_one("#export-texts", TabRow).choose(WITH)
             found.query_one(Input).value = str(tmp_path / f"{name}.json")
             await pilot.press("enter")
             await until((tmp_path / f"{name}.json").exists, pilot, "the file")
@@ -156,7 +156,7 @@ async def test_what_is_wrong_is_said_and_the_dialog_stays(
         await pilot.press("enter")
         await until(lambda: "exists already" in screen_text(pilot), pilot, "the words")
         assert target.read_text() == "mine"
-        found.query_one("#export-replace", Checkbox).value = True
+        found.query_one("#export-replace", TabRow).choose(REPLACE)
         await pilot.press("enter")
         await until(lambda: target.read_text().startswith("name,"), pilot, "the file")
         await settle(pilot)

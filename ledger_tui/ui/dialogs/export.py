@@ -15,7 +15,7 @@ from textual import on
 from textual.containers import Horizontal
 from textual.css.query import NoMatches
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input, Static
+from textual.widgets import Button, Input, Static
 
 from ledger_tui.domain import clock
 from ledger_tui.domain.exporting import Format, format_of
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ledger_tui.ui.place import Place
 
 KINDS: dict[str, Format] = {"CSV": "csv", "JSON": "json", "JSON Lines": "jsonl"}
+WITHOUT, WITH = "Numbers and names", "What was said too"
+REFUSE, REPLACE = "Leave the file", "Replace it"
 _EVERY_S = 0.1
 _BAR = 30
 
@@ -74,7 +76,6 @@ apostrophe in front. The command line does the same: `ledger-tui export --help`.
         .row > .field-label { width: 10; }
         .row > TabRow { width: 1fr; }
         .row > Input { width: 1fr; }
-        Checkbox { margin: 0 2 0 0; }
         #export-title { height: auto; max-height: 2; margin: 0 0 1 10; color: $text-muted; }
     }
     """
@@ -98,13 +99,15 @@ apostrophe in front. The command line does the same: `ledger-tui export --help`.
         with Horizontal(classes="row"):
             yield Static("Format", classes="field-label")
             yield TabRow(*KINDS, id="export-format")
+        with Horizontal(classes="row", id="texts-row"):
+            yield Static("Texts", classes="field-label")
+            yield TabRow(WITHOUT, WITH, id="export-texts")
         with Horizontal(classes="row"):
             yield Static("File", classes="field-label")
             yield Input(id="export-path", compact=True, classes="bar")
         with Horizontal(classes="row"):
-            yield Static("", classes="field-label")
-            yield Checkbox("Texts too", id="export-texts", compact=True, tooltip="What was sent and answered")
-            yield Checkbox("Replace a file", id="export-replace", compact=True, tooltip="Exchange a file of that name")
+            yield Static("If there", classes="field-label")
+            yield TabRow(REFUSE, REPLACE, id="export-replace")
         yield Static("", id="export-said", classes="problem", markup=False)
         with Horizontal(classes="dialog-buttons"):
             yield Button("Cancel", id="cancel", compact=True)
@@ -125,7 +128,7 @@ apostrophe in front. The command line does the same: `ledger-tui export --help`.
     def _chosen(self) -> None:
         subject = self.subject
         self.query_one("#export-title", Static).update(content(subject.title))
-        self.query_one("#export-texts", Checkbox).display = subject.has_texts
+        self.query_one("#texts-row").display = subject.has_texts
         self._offer()
 
     @on(TabRow.Chosen, "#export-format")
@@ -168,8 +171,8 @@ apostrophe in front. The command line does the same: `ledger-tui export --help`.
     async def _work(self, target: Path, stop: threading.Event) -> None:
         kind = KINDS[self.query_one("#export-format", TabRow).chosen]
         subject, ledger = self.subject, self.app.ledger
-        texts = subject.has_texts and self.query_one("#export-texts", Checkbox).value
-        replace = self.query_one("#export-replace", Checkbox).value
+        texts = subject.has_texts and self.query_one("#export-texts", TabRow).chosen == WITH
+        replace = self.query_one("#export-replace", TabRow).chosen == REPLACE
 
         def write() -> Exported | None:
             from ledger_tui.services import export
