@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 )
 @click.option("--stream", is_flag=True, help="Print the answer as it comes.")
 @click.option("--queue", is_flag=True, help="Only queue the call and print its id; 'ledger-tui worker' makes it.")
+@click.option("--estimate", is_flag=True, help="Only say what it would take; nothing is sent.")
+@click.option(
+    "--runs", type=click.IntRange(1, 1_000_000_000), default=1, metavar="N", help="With --estimate: for so many runs."
+)
 @click.option("--idempotency-key", metavar="TEXT", help="A second run under the same key is the first one's result.")
 @click.option("--environment", metavar="NAME", help="Environment to record the run under.")
 @click.option("--session", metavar="ID", help="Session id to record.")
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
 @click.option("--parent-span-id", metavar="ID", help="The step of that trace to hang it on.")
 @json_option
 @pass_front
-def run(front: Front, /, name: str, stream: bool, queue: bool, as_json: bool, **options: Any) -> int:
+def run(
+    front: Front, /, name: str, stream: bool, queue: bool, estimate: bool, runs: int, as_json: bool, **options: Any
+) -> int:
     """Run a prompt and print the answer.
 
     ctrl+c cancels the call; what came until then is stored.
@@ -56,9 +62,18 @@ def run(front: Front, /, name: str, stream: bool, queue: bool, as_json: bool, **
         raise click.UsageError("give --stream or --json, not both")
     if queue and stream:
         raise click.UsageError("give --stream or --queue, not both")
+    if estimate and (queue or stream):
+        raise click.UsageError("--estimate sends nothing: give it without --queue and --stream")
+    if runs > 1 and not estimate:
+        raise click.UsageError("--runs belongs to --estimate")
     from ledger_tui.services.executing import closing
 
     with front.ledger() as ledger:
+        if estimate:
+            from ledger_tui.cli.estimate import show as show_estimate
+
+            show_estimate(ledger, *_request(ledger, name, options), runs, as_json)
+            return DONE
         earlier = ledger.queue.earlier(options["idempotency_key"], name)
         if earlier is not None:
             return _earlier(ledger, earlier, queue, as_json)

@@ -112,6 +112,25 @@ def test_the_command_for_alerts_gets_the_facts_and_no_shell(call: Call, welcome:
     assert "everything" in found["LEDGER_ALERT_TEXT"]
 
 
+def test_an_estimate_sends_nothing(call: Call, welcome: str) -> None:
+    """--estimate answers tokens and cost for so many runs; the answer is unknown before the first run, then as usual."""
+    model = ("--model", "openai/gpt-4o-mini")
+    values = OFFLINE[4:]
+    first = call("run", welcome, *model, *values, "--estimate", "--json").json
+    assert first["output_tokens"] is None and first["cost_nusd"] is None and first["input_cost_nusd"] > 0
+    assert "unknown" in call("run", welcome, *model, *values, "--estimate").err
+    assert call("traces", "list", "--json").json["traces"] == []
+    assert call("run", welcome, *OFFLINE, "--param", "offline_reply=" + "word " * 400).code == 0
+    many = call("run", welcome, *model, *values, "--estimate", "--runs", "1000", "--json").json
+    assert many["runs"] == 1000 and many["input_tokens"] == 1000 * first["input_tokens"] and many["rendered"]
+    assert many["cost_nusd"]["p95"] >= many["cost_nusd"]["median"] > 1000 * first["input_cost_nusd"]
+    assert not many["of_this_model"] and many["answers_seen"] == 1
+    told = call("run", welcome, *model, "--estimate", "--runs", "1000")
+    assert told.code == 0 and "without values" in told.err and "1,000 runs" in told.err
+    assert len(call("traces", "list", "--json").json["traces"]) == 1
+    assert call("run", welcome, "--runs", "5").code == 2 and call("run", welcome, "--estimate", "--stream").code == 2
+
+
 @pytest.mark.parametrize("words", [["no-such-program-here"], [sys.executable, "-c", "raise SystemExit('broken')"]])
 def test_a_command_that_fails_is_told_and_hurts_nothing(call: Call, welcome: str, words: list[str]) -> None:
     """A command that is missing or fails is one more complaint; the run stays a success."""
