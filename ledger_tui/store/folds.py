@@ -1,17 +1,21 @@
 """Folds: how each registry fact changes the derived tables, and how those are rebuilt from the journal alone.
 
-Appending and rebuilding run the same code, so a rebuilt table equals the maintained one.
+Appending and rebuilding run the same code, so a rebuilt table equals the maintained one. The order of facts is that of the
+shared server, and after it the local order of those that it has not accepted (all of them, where there is no server).
 """
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, delete, func, select
 
 from ledger_tui.domain.budgets import from_value
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.sync import conflicts
 from ledger_tui.domain.tables import (
     Budget,
     InputSet,
@@ -28,8 +32,11 @@ from ledger_tui.domain.values import ACTIVE
 STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
 
 
-def apply(session: Session, fact: JournalEntry) -> None:
-    """Bring the derived tables up to one more fact; facts of unknown kinds change nothing."""
+def apply(session: Session, fact: JournalEntry, *, stands: bool = True) -> None:
+    """Bring the derived tables up to one more fact; facts of unknown kinds change nothing.
+
+    stands: False for a label's fact whose value another fact keeps from holding.
+    """
     if fact.kind == "price":
         _price(session, fact, json.loads(fact.value))
     elif fact.kind == "budget":
@@ -41,7 +48,7 @@ def apply(session: Session, fact: JournalEntry) -> None:
     value = json.loads(fact.value)
     if fact.kind == "version":
         _number(session, state, fact.field)
-    elif fact.kind == "label":
+    elif fact.kind == "label" and stands:
         _label(session, state, fact, value)
     elif fact.kind == "field" and fact.field in STATE_FIELDS:
         setattr(state, fact.field, json.dumps(value) if fact.field == "tags" else value)
@@ -57,10 +64,53 @@ def rebuild(session: Session) -> int:
         session.exec(delete(table))
     session.flush()
     session.expunge_all()
-    facts = session.exec(select(JournalEntry).order_by(col(JournalEntry.seq))).all()
-    for fact in facts:
-        apply(session, fact)
+    return _replay(session, list(session.exec(_IN_ORDER).all()))
+
+
+def refold(session: Session, prompt_ids: Collection[str], *, shared: bool) -> None:
+    """Replay the facts of some prompts, and with ``shared`` those about no prompt: their order may have changed."""
+    facts: list[JournalEntry] = []
+    if shared:
+        for table in (PriceEntry, Budget):
+            session.exec(delete(table))
+        facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).is_(None))).all()
+    wanted = sorted(prompt_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        for fold in (Label, InputSet, PromptState, VersionNumber):
+            session.exec(delete(fold).where(fold.prompt_id.in_(chunk)))  # type: ignore[attr-defined]
+        facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).in_(chunk))).all()
+    session.flush()
+    session.expire_all()
+    _replay(session, facts)
+
+
+_IN_ORDER = select(JournalEntry).order_by(
+    col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq), col(JournalEntry.seq)
+)
+_CHUNK = 400
+
+
+def _replay(session: Session, facts: Sequence[JournalEntry]) -> int:
+    kept_back = _kept_back(facts)
+    # Versions first: their numbers depend on each other only, and a label may come before its version from elsewhere.
+    for fact in sorted(facts, key=lambda fact: fact.kind != "version"):
+        apply(session, fact, stands=fact.rid not in kept_back)
     return len(facts)
+
+
+def _kept_back(facts: Sequence[JournalEntry]) -> set[str]:
+    """Facts of protected labels that do not hold: a label keeps its value until a fact saw every candidate."""
+    registers: dict[tuple[str | None, str], list[conflicts.Fact]] = defaultdict(list)
+    for fact in facts:
+        if conflicts.is_protected(fact.kind, fact.field):
+            found = conflicts.Fact(fact.rid, fact.value, tuple(json.loads(fact.base)), fact.commit_seq, fact.seq or 0)
+            registers[fact.prompt_id, fact.field].append(found)
+    kept_back: set[str] = set()
+    for members in registers.values():
+        held = conflicts.register(members, protected=True)
+        kept_back.update(member.rid for member in members if held is not None and member.rid != held.rid)
+    return kept_back
 
 
 def _state(session: Session, fact: JournalEntry) -> PromptState:

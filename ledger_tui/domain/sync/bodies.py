@@ -51,18 +51,24 @@ def journal_content(row: Row, prompt: str | None, version: Row | None = None) ->
 
 
 def journal_row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The columns of a fact's row, and of its version's row, as ``content`` says them (without ids, hash and ``extra``)."""
-    row = {name: content.get(name) for name in _JOURNAL}
-    row["base"] = canonical_json(content.get("base", []))
-    for name in ("field", "action", "actor", "device", "reason"):
-        row[name] = row[name] or ""
+    """The columns of a fact's row, and of its version's row, as ``content`` says them (without ids, hash and ``extra``).
+
+    A value of another type than its column's is left out, so that a fact of a newer release has a row too.
+    """
+    row: dict[str, Any] = {name: content[name] if isinstance(content.get(name), str) else "" for name in _JOURNAL}
+    at_us = content.get("at_us")
+    row["at_us"] = at_us if isinstance(at_us, int) and not isinstance(at_us, bool) else 0
+    row["undoes"] = row["undoes"] or None
+    row["value"] = row["value"] or "null"
+    base = content.get("base")
+    row["base"] = canonical_json(base if isinstance(base, list) else [])
     found = content.get("version")
-    if found is None:
+    if not isinstance(found, dict):
         return row, None
     version = {name: found.get(name) for name in _VERSION}
     version["author"], version["message"] = version["author"] or "", version["message"] or ""
     parents = content.get("parents") or [None]
-    return row, {**version, "base_version_id": parents[0]}
+    return row, {**version, "base_version_id": parents[0] if isinstance(parents, list) else None}
 
 
 def span_content(row: Row, card: str | None, texts: Mapping[str, int], *, parties: bool) -> dict[str, Any]:
