@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ledger_tui import PromptLedger
 
 from tests import reference
 
@@ -24,6 +26,28 @@ def blocks(mark: str) -> Iterator[tuple[Path, str, str]]:
         for found in _BLOCK.finditer(page.read_text()):
             if found[1] == mark:
                 yield page, found[2], found[3]
+
+
+def test_every_example_of_the_guides_is_tried() -> None:
+    """No example in Python stands in a guide without a mark, by which a test finds it and runs it as it is."""
+    loose = re.compile(r"(?<!-->\n)^```python\n(.*?)```", re.DOTALL | re.MULTILINE)
+    assert [(page.name, found[1][:80]) for page in PAGES for found in loose.finditer(page.read_text())] == []
+
+
+def test_every_method_for_programs_is_explained() -> None:
+    """Each public method of PromptLedger and each name of ledger_tui.testing is named in a guide."""
+    from ledger_tui import testing
+
+    guides = "\n".join(page.read_text() for page in PAGES if page != reference.FILE)
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`|^```.*?^```", guides, re.MULTILINE | re.DOTALL))))
+    methods = {name for name, value in vars_of(PromptLedger).items() if inspect.isfunction(value)}
+    assert {name for name in methods if not name.startswith("_")} - named == set()
+    assert set(testing.__all__) - named == set()
+
+
+def vars_of(cls: type) -> dict[str, object]:
+    """What a class and those before it define."""
+    return {name: value for one in reversed(cls.__mro__) for name, value in vars(one).items()}
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -64,7 +88,9 @@ def test_there_is_one_command_to_install_and_one_to_test() -> None:
     assert "<!-- tests -->" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize(("page", "language", "text"), list(blocks("run")), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(
+    ("page", "language", "text"), list(blocks("run")), ids=lambda value: getattr(value, "name", "")
+)
 def test_examples_run_as_written(page: Path, language: str, text: str, tmp_path: Path) -> None:
     """Each runnable example works in an empty home; printed lines come in the order shown (… stands for anything)."""
     folder = tmp_path / "work"
@@ -86,3 +112,20 @@ def test_examples_run_as_written(page: Path, language: str, text: str, tmp_path:
     assert done.returncode == 0, printed
     pattern = ".*".join("^" + ".*".join(map(re.escape, line.split("…"))) for line in shown)
     assert re.search(pattern, printed, re.MULTILINE | re.DOTALL), printed
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "text"), list(blocks("client")), ids=lambda value: getattr(value, "name", "")
+)
+def test_examples_with_a_client_run_as_written(
+    page: Path, language: str, text: str, tmp_path: Path, llama_server: str
+) -> None:
+    """Examples with a library's own client run against a model server that the client is told of by its variables."""
+    address = {"OPENAI_BASE_URL": f"{llama_server}/v1", "OPENAI_API_KEY": "sk-x", "ANTHROPIC_BASE_URL": llama_server}
+    environment = {**os.environ, **address, "ANTHROPIC_API_KEY": "sk-x"}
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    with PromptLedger() as ledger:
+        (trace,) = ledger.traces.page().rows
+        assert (trace.status, trace.span_count) == ("succeeded", 1)
