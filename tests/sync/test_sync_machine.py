@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from ledger_tui.sync.engine import FAILPOINTS
 
 from tests.sync.faults import FAULTS
+from tests.sync.shared import InPostgres
 from tests.sync.world import DEVICES, Bomb, World, story
 
 WHO = st.integers(0, DEVICES - 1)
@@ -113,6 +114,12 @@ def test_i1_to_i20_hold_in_random_lives(seed: int, tmp_path: Path) -> None:
     """The same of lives whose deeds are weighted as in practice: much data flows between the accidents."""
     counts = story(tmp_path, seed)
     assert counts["sync"] > 30
+
+
+def test_i1_to_i20_hold_with_postgres(tmp_path: Path, postgres_shared: InPostgres) -> None:
+    """A random life with a real server in the middle ends as well as one with the server in memory."""
+    counts = story(tmp_path, 3, shared=postgres_shared)
+    assert counts["crash"] and counts["restore"], "accidents happened"
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -14,8 +14,9 @@ from typing import Any
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync import chain, digest, records
+from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream
-from ledger_tui.sync.door import Client
+from ledger_tui.sync.door import Client, Page
 from ledger_tui.sync.engine import FAILPOINTS, Receipt
 
 from tests.sync.faults import Parts
@@ -64,9 +65,10 @@ class Device:
 class World:
     """Everything; ``counts`` says how often each thing happened."""
 
-    def __init__(self, folder: Path, parts: Parts | None = None, devices: int = DEVICES) -> None:
+    def __init__(self, folder: Path, parts: Parts | None = None, shared: Any = None, devices: int = DEVICES) -> None:
+        """shared: the server (``tests.sync.shared``); None for one in memory, as ``parts`` say."""
         self.parts = parts or Parts()
-        self.server = self.parts.server()
+        self.server: Any = shared or self.parts.server()
         self.devices = [Device(folder, number, self.parts) for number in range(devices)]
         self.remotes = [self.server.remote(device.name, "maintainer") for device in self.devices]
         self.counts: Counter[str] = Counter()
@@ -129,8 +131,17 @@ class World:
 
     def restore(self, part: float, announced: bool) -> None:
         """The server goes back to a part of its commits."""
-        self.server.restore(int(len(self.server.commits) * part), announced=announced)
+        commits = sum(len(self.history(stream)) for stream in STREAMS)
+        self.server.restore(int(commits * part), announced=announced)
         self.counts["restore"] += 1
+
+    def history(self, stream: Stream) -> list[Page]:
+        """What the server has, a page for each push."""
+        pages: list[Page] = []
+        while not pages or pages[-1].more:
+            after = pages[-1].upto if pages else START
+            pages.append(self.remotes[0].pull(stream, after, 1))
+        return [page for page in pages if page.rows]
 
     def jump(self, who: int, days: int) -> None:
         """The clock of a device is put elsewhere."""
@@ -145,8 +156,9 @@ class World:
     def check(self) -> None:
         """I3 to I6, I8 and I14 to I20 at rest."""
         self._check_server()
-        on_server = {stream: [row.record for row in self.server.histories[stream].rows] for stream in STREAMS}
-        everything = [(row.record, row.seq, 0) for s in STREAMS for row in self.server.histories[s].rows]
+        rows = {stream: [row for page in self.history(stream) for row in page.rows] for stream in STREAMS}
+        on_server = {stream: [row.record for row in rows[stream]] for stream in STREAMS}
+        everything = [(row.record, row.seq, 0) for stream in STREAMS for row in rows[stream]]
         rids = {record.rid for record, _, _ in everything}
         expected, told = fold(everything), set()
         for device in self.devices:
@@ -166,17 +178,16 @@ class World:
         self._check_conflicts(expected, on_server["meta"])
 
     def _check_server(self) -> None:
-        for stream, history in self.server.histories.items():
-            rids = [row.record.rid for row in history.rows]
-            assert len(set(rids)) == len(rids), "I4 no-dup"
-            assert [row.seq for row in history.rows] == list(range(1, len(rids) + 1)), "I2 dense"
-            known, begin, link = set(), 0, ""
-            for end in history.ends:
-                rows = history.rows[begin:end]
-                link = chain.extend(link, [row.hash for row in rows])
-                assert history.ends[end] == link, f"I3 chain of {stream}"
-                begin = end
-            for row in history.rows:
+        for stream in STREAMS:
+            pages = self.history(stream)
+            rows = [row for page in pages for row in page.rows]
+            assert len({row.record.rid for row in rows}) == len(rows), "I4 no-dup"
+            assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), "I2 dense"
+            known, link = set(), ""
+            for page in pages:
+                link = chain.extend(link, [row.hash for row in page.rows])
+                assert page.upto.chain == link, f"I3 chain of {stream}"
+            for row in rows:
                 version = records.version_of(row.record)
                 if version is not None:
                     assert set(version[1]) <= known, "I5 parents-first"
@@ -204,10 +215,10 @@ class World:
             assert register.candidates, "I18: somebody's value always stands"
 
 
-def story(folder: Path, seed: int, parts: Parts | None = None, steps: int = 60) -> Counter[str]:
+def story(folder: Path, seed: int, parts: Parts | None = None, shared: Any = None, steps: int = 60) -> Counter[str]:
     """One random life of eight devices, and the checks at its end; the same for the same seed."""
     chance = random.Random(seed)
-    world = World(folder, parts)
+    world = World(folder, parts, shared)
     try:
         for _ in range(steps):
             _step(world, chance)
