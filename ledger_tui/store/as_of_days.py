@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.percentiles import Counts, merge, pack, unpack
@@ -32,10 +31,7 @@ def differences(lean: Lean, base: str, at_us: int, late: str, touched: str) -> d
     sums = Sums()
     for span in _not_yet_ended(lean, base, at_us, touched):
         sums.add(span, -1)
-    ended = f"s.started_us + COALESCE(s.duration_us, 0) <= {at_us}"
-    for span in _spans(lean, f"{late} l CROSS JOIN {base}.spans s WHERE s.id = l.span_key AND {ended}"):
-        sums.add(span, -1)
-        sums.add(replace(span, cost_nusd=None, unpriced=True))
+    _unprice(lean, sums, f"{late} l CROSS JOIN {base}.spans s WHERE s.id = l.span_key AND {_CALLS}", at_us)
     return {
         "daily_costs": _rows(COST_KEYS, sums.costs),
         "daily_parties": _rows(PARTY_KEYS, sums.parties),
@@ -56,6 +52,27 @@ def _not_yet_ended(lean: Lean, base: str, at_us: int, touched: str) -> Iterator[
             lean,
             f"{traces} AND s.started_us < {midnight_us} AND s.started_us + COALESCE(s.duration_us, 0) > {at_us} AND {_CALLS}",
         )
+
+
+def _unprice(lean: Lean, sums: Sums, late: str, at_us: int) -> None:
+    """Take the cost of calls away that had ended and were priced later; they count as unpriced."""
+    cost, unpriced = CALL_SUMS.index("cost_nusd"), CALL_SUMS.index("unpriced")
+    ended = f"s.started_us + COALESCE(s.duration_us, 0) <= {at_us}"
+    keys = [f"COALESCE(s.{name}, '')" for name in CALL_KEYS]
+    for into, kind, names in (
+        (sums.costs, (), keys),
+        (sums.parties, ("user",), ["s.user_identifier"]),
+        (sums.parties, ("session",), ["s.session_id"]),
+    ):
+        grouped = ", ".join([f"s.started_us / {DAY_US}", *names])
+        places = ", ".join(str(n + 1) for n in range(len(names) + 1))
+        for day, *found, count, spent in lean.fetch(
+            f"SELECT {grouped}, COUNT(*), COALESCE(SUM(s.cost_nusd), 0) "
+            f"FROM {late} AND {ended} AND {names[0]} IS NOT NULL GROUP BY {places}"
+        ):
+            row = into.setdefault((*kind, day_of(int(day) * DAY_US), *found), [0] * len(CALL_SUMS))
+            row[cost] -= int(spent)
+            row[unpriced] += int(count)
 
 
 def _spans(lean: Lean, source: str) -> Iterator[SpanRecord]:

@@ -33,7 +33,7 @@ def settle(lean: Lean, base: str, temp: str, at_us: int) -> None:
         as_of_registry.insert_rows(lean, f"as_of_{name}", rows)
     _run(lean, views.whole_days(moment))
     _run(lean, views.views(moment))
-    lean.execute(views.summed(moment))
+    _run(lean, views.summed(moment))
 
 
 def _run(lean: Lean, statements: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ from ledger_tui.domain import clock
 from ledger_tui.store.as_of_registry import BY_PROMPT, WHOLE, columns, table
 
 CHANGED, LATE, TOUCHED, TRACES = "as_of_changed", "as_of_late", "as_of_touched", "as_of_traces"
+DEARER = "as_of_dearer"
+"""Traces that had ended, and got prices later."""
 SUMS = ("daily_costs", "daily_parties", "daily_uses")
 """Sums of days; ``as_of_<name>`` holds the sums of the days that were otherwise at the moment, ``<name>_other`` which."""
 LATENCIES = "daily_latencies"
@@ -52,7 +54,8 @@ def temporary_tables(moment: Moment) -> Iterator[str]:
     """The tables that hold what was worked out for the moment, empty."""
     yield f"CREATE TEMP TABLE {CHANGED} (prompt_id TEXT PRIMARY KEY)"
     yield f"CREATE TEMP TABLE {LATE} (span_key BIGINT PRIMARY KEY, execution_id TEXT)"
-    yield f"CREATE TEMP TABLE {TOUCHED} (id BIGINT PRIMARY KEY)"
+    for name in (TOUCHED, DEARER):
+        yield f"CREATE TEMP TABLE {name} (id BIGINT PRIMARY KEY)"
     for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces"):
         yield f"CREATE TEMP TABLE as_of_{name} AS SELECT * FROM {moment.base}.{name} WHERE 1 = 0"
     for name in SUMS:
@@ -96,8 +99,11 @@ def touched(moment: Moment) -> Iterator[str]:
     )
     yield (
         f"INSERT INTO {TOUCHED} (id) SELECT id FROM {base}.traces "
-        f"WHERE started_us <= {at_us} AND ended_us > {at_us} AND pruned_us IS NULL "
-        f"UNION SELECT s.trace_key FROM {LATE} l CROSS JOIN {base}.spans s WHERE s.id = l.span_key"
+        f"WHERE started_us <= {at_us} AND ended_us > {at_us} AND pruned_us IS NULL"
+    )
+    yield (
+        f"INSERT INTO {DEARER} (id) SELECT DISTINCT s.trace_key FROM {LATE} l CROSS JOIN {base}.spans s "
+        f"WHERE s.id = l.span_key AND s.trace_key NOT IN (SELECT id FROM {TOUCHED})"
     )
 
 
@@ -131,6 +137,7 @@ def views(moment: Moment) -> Iterator[str]:
     yield _view(
         "traces",
         f"SELECT {names} FROM {base}.traces WHERE started_us <= {at_us} AND id NOT IN (SELECT id FROM {TOUCHED}) "
+        f"AND id NOT IN (SELECT id FROM {DEARER}) "
         f"UNION ALL SELECT {names} FROM as_of_traces",
     )
     for name in SUMS:
@@ -138,8 +145,8 @@ def views(moment: Moment) -> Iterator[str]:
     yield _view(LATENCIES, _latencies(moment))
 
 
-def summed(moment: Moment) -> str:
-    """Add up the touched traces from their spans as they stood."""
+def summed(moment: Moment) -> Iterator[str]:
+    """Add up the touched traces from their spans as they stood, and take late prices off the others."""
     sums = {
         "started_us": "MIN(s.started_us)",
         "ended_us": "MAX(s.started_us + COALESCE(s.duration_us, 0))",
@@ -163,9 +170,24 @@ def summed(moment: Moment) -> str:
         sums[name] = _first(name, f"f.{name} IS NOT NULL", "NULL")
     names = columns("traces")
     picked = ", ".join(sums.get(name, f"t.{name}") for name in names)
-    return (
-        f"INSERT INTO {TRACES} ({', '.join(names)}) SELECT {picked} FROM {moment.base}.traces t "
+    into = f"INSERT INTO {TRACES} ({', '.join(names)})"
+    yield (
+        f"{into} SELECT {picked} FROM {moment.base}.traces t "
         f"JOIN spans s ON s.trace_key = t.id WHERE t.id IN (SELECT id FROM {TOUCHED}) GROUP BY t.id"
+    )
+    less = {
+        "cost_nusd": "t.cost_nusd - d.cost_nusd",
+        "priced_count": "t.priced_count - d.calls",
+        "unpriced_count": "t.unpriced_count + d.calls",
+    }
+    late = (
+        "SELECT s.trace_key, COUNT(*) AS calls, CAST(SUM(s.cost_nusd) AS BIGINT) AS cost_nusd "
+        f"FROM {LATE} l CROSS JOIN {moment.base}.spans s WHERE s.id = l.span_key GROUP BY s.trace_key"
+    )
+    picked = ", ".join(less.get(name, f"t.{name}") for name in names)
+    yield (
+        f"{into} SELECT {picked} FROM ({late}) d CROSS JOIN {moment.base}.traces t "
+        f"WHERE t.id = d.trace_key AND t.id IN (SELECT id FROM {DEARER})"
     )
 
 
@@ -186,6 +208,7 @@ def dropped(temp: str) -> Iterator[str]:
         CHANGED,
         LATE,
         TOUCHED,
+        DEARER,
         *(f"as_of_{name}" for name in (*BY_PROMPT, *WHOLE, *SUMS, LATENCIES, "traces")),
         *(f"as_of_{name}_other" for name in SUMS),
     ):

@@ -15,7 +15,7 @@ from ledger_tui import PromptLedger
 from ledger_tui.domain import clock
 from ledger_tui.domain.content import Message, PromptContent
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.errors import InputError, LedgerError, NotFound, ReadOnlyMoment
+from ledger_tui.errors import Conflict, InputError, LedgerError, NotFound, ReadOnlyMoment
 from ledger_tui.paths import Paths
 from ledger_tui.store.database import Database
 
@@ -47,6 +47,7 @@ class History:
         self.running: list[SpanRecord] = []
         self.count = 0
         self.passed_us = 0
+        self.priced_late = 0
 
     def happen(self) -> None:
         """Let some time pass, and one thing happen."""
@@ -65,9 +66,12 @@ class History:
                     self.begin,
                     self.end,
                     self.end,
+                    self.price,
+                    self.price_late,
+                    self.budget,
                 )
             )()
-        except (NotFound, InputError):
+        except (NotFound, InputError, Conflict):
             pass
 
     def save(self) -> None:
@@ -95,6 +99,37 @@ class History:
 
     def undo(self) -> None:
         self.ledger.registry.undo()
+
+    def price(self) -> None:
+        """A price of the team's own, from some time ago on, or the end of one."""
+        entries = self.ledger.prices.entries()
+        if entries and self.chance.random() < 0.4:
+            self.ledger.prices.remove(self.chance.choice(entries).rid)
+        else:
+            dollars = str(self.chance.randint(1, 50))
+            since = clock.now_us() - self.chance.randint(0, 40 * 3_600_000_000)
+            model = self.chance.choice(("m1", "m2"))
+            self.ledger.prices.add("somebody", model, {"input": dollars, "output": dollars}, from_us=since)
+
+    def price_late(self) -> None:
+        """Calls without a price get one, where one is known by now."""
+        self.priced_late += self.ledger.prices.price_unpriced().priced
+
+    def price_everything(self) -> None:
+        """Whatever is unpriced gets a price now."""
+        for entry in self.ledger.prices.entries():
+            self.ledger.prices.remove(entry.rid)
+        for model in ("m1", "m2"):
+            self.ledger.prices.add("somebody", model, {"input": "3", "output": "4"}, from_us=0)
+        self.price_late()
+        assert self.priced_late
+
+    def budget(self) -> None:
+        entries = self.ledger.budgets.entries()
+        if entries and self.chance.random() < 0.3:
+            self.ledger.budgets.remove(self.chance.choice(entries).rid)
+        else:
+            self.ledger.budgets.set(self.chance.randint(1, 9), self.chance.choice(("day", "month")))
 
     def call(self) -> None:
         """A step of a trace that ends now and began when nobody looked; most of them are model calls."""
@@ -181,6 +216,7 @@ def replayed(target: str | Path, paths: Paths, seed: int, steps: int) -> None:
             if step % 7 == 3:
                 looks.append((clock.now_us(), seen(ledger.database)))
         clock.advance(1)
+        history.price_everything()
         for at_us, then in looks:
             with PromptLedger(str(target), paths=paths, as_of=clock.from_us(at_us)) as past:
                 past.prepare()
