@@ -41,7 +41,7 @@ def local(paths: Paths) -> Iterator[PromptLedger]:
 
 def call(ledger: PromptLedger, asked: Any, **fields: Any) -> str:
     """Record a model call of a program."""
-    facts = {"model": "gpt-4o-mini", "provider": "openai", "prompt_tokens": 100, "completion_tokens": 10} | fields
+    facts: dict[str, Any] = {"model": "gpt-4o-mini", "provider": "openai", "prompt_tokens": 100, "completion_tokens": 10} | fields
     facts = {"duration_ms": 120, "user_identifier": "me", "session_id": "s"} | facts
     return ledger.log_external_span(trace_id="t", name="ask", kind="llm", input_data=asked, output_data="x", **facts)
 
@@ -301,7 +301,7 @@ def test_the_end_of_a_call_that_was_begun_before(ledger: PromptLedger, together:
     first = [{"mine": 1}, {"mine": 1}, {"mine": 1}, {"variables": {"question": "own"}}]
     ledger._recorder.spooler.by_itself = False
     for number, attributes in enumerate(first):
-        begun = {"input_data": ASKED, "output_data": "…", "status": "running", "attributes": attributes}
+        begun: dict[str, Any] = {"input_data": ASKED, "output_data": "…", "status": "running", "attributes": attributes}
         ledger.log_external_span(
             trace_id="t", name="ask", span_id=f"s{number}", model="gpt-4o", session_id="s", **begun
         )
