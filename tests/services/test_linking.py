@@ -41,7 +41,12 @@ def local(paths: Paths) -> Iterator[PromptLedger]:
 
 def call(ledger: PromptLedger, asked: Any, **fields: Any) -> str:
     """Record a model call of a program."""
-    facts: dict[str, Any] = {"model": "gpt-4o-mini", "provider": "openai", "prompt_tokens": 100, "completion_tokens": 10} | fields
+    facts: dict[str, Any] = {
+        "model": "gpt-4o-mini",
+        "provider": "openai",
+        "prompt_tokens": 100,
+        "completion_tokens": 10,
+    } | fields
     facts = {"duration_ms": 120, "user_identifier": "me", "session_id": "s"} | facts
     return ledger.log_external_span(trace_id="t", name="ask", kind="llm", input_data=asked, output_data="x", **facts)
 
