@@ -18,7 +18,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from ledger_tui.domain.text import printable
-from ledger_tui.ui import watch
+from ledger_tui.ui import retention_watch, watch
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.driver import guarded_driver
 from ledger_tui.ui.looking_back import LookingBack
@@ -152,6 +152,7 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     def _after_first_frame(self) -> None:
         threading.Thread(target=watch.warm_up, args=(self._warmed,), name="warm-up", daemon=True).start()
         self.run_worker(watch.files(self), group="watch", exit_on_error=False)
+        self.run_worker(retention_watch.daily(self), group="retention", exit_on_error=False)
         self.watch_ledger()
 
     def watch_ledger(self) -> None:

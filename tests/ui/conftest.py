@@ -65,7 +65,7 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-LASTING = {"watch", "spend", "live", "search-texts"}
+LASTING = {"watch", "spend", "live", "search-texts", "retention"}
 """Groups of workers that last as long as the workstation."""
 
 

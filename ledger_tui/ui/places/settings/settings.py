@@ -13,6 +13,7 @@ from ledger_tui.ui.places.settings.about import About
 from ledger_tui.ui.places.settings.general import General
 from ledger_tui.ui.places.settings.keys import Keys
 from ledger_tui.ui.places.settings.providers import Providers
+from ledger_tui.ui.places.settings.retention import Retention
 from ledger_tui.ui.places.settings.section import Section
 from ledger_tui.ui.places.settings.theme_list import ThemeList
 
@@ -21,13 +22,14 @@ SECTIONS: tuple[tuple[str, str, type[Section]], ...] = (
     ("general", "General", General),
     ("themes", "Themes", ThemeList),
     ("keys", "Keys", Keys),
+    ("retention", "Retention", Retention),
     ("about", "About", About),
 )
 """The tabs: id, title, widget."""
 
 
 class SettingsPlace(Place):
-    """Five tabs.
+    """Six tabs.
 
     | Key(s) | Description |
     | :- | :- |
