@@ -114,8 +114,20 @@ class Target:
         return chosen
 
     def connect(self) -> Any:
-        """A connection in autocommit; raises psycopg's errors (postgres_errors.translated makes them ours)."""
-        return driver().connect(**self.parameters(), autocommit=True)
+        """A connection in autocommit, to a database that can hold every text.
+
+        Raises psycopg's errors (postgres_errors.translated makes them ours), RemoteRefused for another encoding.
+        """
+        connection = driver().connect(**self.parameters(), autocommit=True)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            raise RemoteRefused(
+                f"its encoding is {self.masked(str(encoding))}",
+                title="This database cannot hold every text",
+                remedy="Create the database with encoding UTF8.",
+            )
+        return connection
 
 
 def _read(url: str) -> dict[str, str]:

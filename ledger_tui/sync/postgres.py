@@ -170,16 +170,7 @@ class PostgresRemote:
 
     def _connected(self) -> Any:
         if self._connection is None or self._connection.closed:
-            connection = self.target.connect()
-            encoding = connection.info.parameter_status("server_encoding")
-            if encoding != "UTF8":
-                connection.close()
-                raise RemoteRefused(
-                    f"its encoding is {self.target.masked(str(encoding))}",
-                    title="This database cannot hold every text",
-                    remedy="Create the database with encoding UTF8.",
-                )
-            self._connection = connection
+            self._connection = self.target.connect()
         return self._connection
 
 

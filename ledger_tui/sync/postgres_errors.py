@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -74,8 +75,10 @@ def _of_the_line(text: str, target: Target) -> SyncError:
     """An error without a code comes from libpq: no connection, a refused one, or one that was cut."""
     if "password authentication failed" in text:
         return RemoteRefused(f"{_REFUSED_LOGIN['28P01']} ({target.label})")
-    if "database" in text and "does not exist" in text:
-        return RemoteRefused(f"{_REFUSED_LOGIN['3D000']} ({target.label})")
+    if re.search(r'FATAL: +(database|role) "', text):
+        return RemoteRefused(f"there is no such database or account ({target.label})")
+    if "definition of service" in text:
+        return RemoteRefused("PGSERVICE names a service that libpq does not find", remedy="Unset PGSERVICE.")
     if "no password supplied" in text:
         return RemoteRefused(f"it asks for a password ({target.label})")
     if any(word in text for word in _TLS_WORDS):

@@ -17,7 +17,9 @@ BEGIN
       EXECUTE format('GRANT %I TO ledger_owner WITH ADMIN OPTION', wanted);
     END IF;
   END LOOP;
-  IF NOT pg_has_role(current_user, 'ledger_owner', 'MEMBER') THEN
+  -- From PostgreSQL 16 on, whoever makes a role may grant it but not become it.
+  IF NOT (CASE WHEN current_setting('server_version_num')::int >= 160000 THEN pg_has_role(current_user, 'ledger_owner', 'SET')
+              ELSE pg_has_role(current_user, 'ledger_owner', 'MEMBER') END) THEN
     GRANT ledger_owner TO CURRENT_USER;
   END IF;
 END $$;
