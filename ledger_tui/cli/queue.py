@@ -32,6 +32,7 @@ def worker(front: Front, /, once: bool, as_json: bool) -> int:
     """
     count = _Count(quiet=as_json)
     with front.ledger() as ledger:
+        ledger.database.check_writable()
         if not once:
             output.say("◌ Waiting for queued calls; ctrl+c ends.")
         interrupted = asyncio.run(_work(ledger, once, count))

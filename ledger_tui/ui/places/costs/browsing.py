@@ -103,7 +103,7 @@ class CostBrowser(Place):
             self.choose()
 
     def _ask_stamp(self) -> None:
-        if not self._asking and self.look is not None and self.app.opened.is_set():
+        if not self._asking and self.look is not None and self.app.opened.is_set() and self.app.moment is None:
             self._asking = True
             self.load(self._news, self._stamped, group="live", failed=self._stamp_failed)
 

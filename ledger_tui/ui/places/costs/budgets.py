@@ -158,7 +158,7 @@ cost stands out from the days before. `enter` opens the traces behind.
         told = f"{len(rows)} budget{'' if len(rows) == 1 else 's'}" + (f" · ✗ {over} spent" if over else "")
         self.query_one("#budgets-pane").border_subtitle = told
         alerts = self.query_one("#alert-table", RowTable)
-        now_us = clock.now_us()
+        now_us = clock.seen_from_us()
         alerts.fill(("", "when", "what"), [(row.key, self._alert_cells(row, now_us)) for row in shown.alerts])
         alerts.display = bool(shown.alerts)
         self.query_one("#no-alerts").display = not shown.alerts
@@ -270,7 +270,7 @@ cost stands out from the days before. `enter` opens the traces behind.
 def _cells(one: Standing, width: int, short: bool) -> list[Cell]:
     spec = one.budget.spec
     glyph, style = STATES[one.state]
-    ends = measure.age(2 * clock.now_us() - one.period.until_us, clock.now_us())
+    ends = measure.age(2 * clock.seen_from_us() - one.period.until_us, clock.seen_from_us())
     cells: list[Cell] = [
         (glyph, style),
         one_line(spec.subject, 14 if short else 40),

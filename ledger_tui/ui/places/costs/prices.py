@@ -67,6 +67,7 @@ class PriceBookPage(Place):
     | u, escape | Undo; back. |
     """
 
+    WRITES = frozenset({"new", "end", "withdraw", "seed", "price"})
     PLACE = "costs"
     AUTO_FOCUS = "#price-table"
     HELP = """

@@ -44,6 +44,7 @@ class DriftPage(DriftWork):
     | r, escape | Look again; back. |
     """
 
+    WRITES = frozenset({"register"})
     PLACE = "prompts"
     CSS_PATH = "drift.tcss"
     AUTO_FOCUS = "#matrix"

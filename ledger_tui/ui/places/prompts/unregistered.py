@@ -37,6 +37,7 @@ class UnregisteredPage(Place):
     | f7, escape | The other pane; back to the prompts. |
     """
 
+    WRITES = frozenset({"register", "put_away", "bring_back"})
     PLACE = "prompts"
     CSS_PATH = "unregistered.tcss"
     AUTO_FOCUS = "#groups"
