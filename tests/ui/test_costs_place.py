@@ -417,3 +417,29 @@ async def test_code_and_copy_say_what_is_shown(workstation: Workstation, ledger:
         assert {words[0] for words in printed} == {"openai/gpt-x", "openai/own"}
         text = place.copy_source()
         assert text is not None and "openai/own\t1\t1\t0\t100\t20\t0\t1" in text
+
+
+async def test_many_groups_are_found_by_words_and_by_sorting(workstation: Workstation, ledger: PromptLedger) -> None:
+    """A table holds the first hundred groups and says so; a word finds one that is further down."""
+    spend(ledger, [call(number, session_id=f"session-{number}", cost_nusd=number) for number in range(130)])
+    async with workstation("costs") as pilot:
+        await pilot.press("G")
+        await settle(pilot)
+        assert groups(pilot).row_count == 100 and "100 of 130 sessions, first by cost" in screen_text(pilot)
+        await pilot.press("slash", *"session-7 ", "enter")
+        await until(lambda: groups(pilot).row_count == 11, pilot)
+        assert "11 of 130 sessions" in screen_text(pilot)
+
+
+async def test_another_theme_colours_the_tables_anew(workstation: Workstation, ledger: PromptLedger) -> None:
+    """Cells take the colours of the theme that is on."""
+    spend(ledger)
+    async with workstation("costs", (200, 60)) as pilot:
+        table = groups(pilot)
+
+        def colour() -> str:
+            return str(table.get_row("openai\0own")[table.keys.index("unpriced")].style)
+
+        before = colour()
+        pilot.app.theme = "ledger-light"
+        await until(lambda: colour() != before, pilot, "the other colour")

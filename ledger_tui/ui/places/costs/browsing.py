@@ -49,6 +49,7 @@ class CostBrowser(Place):
     def begin(self) -> None:
         """Read, and watch for calls that end."""
         self.choose()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.show_look))
         self._live = self.set_interval(_LIVE_S, self._ask_stamp)
 
     def choose(self, **changes: Any) -> None:

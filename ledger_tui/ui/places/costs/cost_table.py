@@ -53,6 +53,7 @@ cost, *share* its part of the whole, *unpriced* how many calls have no price. *Î
         super().__init__(id=id)
         self.keys: tuple[str, ...] = ()
         """The columns that are shown, the name first."""
+        self._found: object = None
 
     def show(
         self,
@@ -67,8 +68,12 @@ cost, *share* its part of the whole, *unpriced* how many calls have no price. *Î
         titles = [name, *(column.title for column in columns)]
         self.keys = (NAME, *(column.key for column in columns))
         marked = [title + mark * (key == sorted_by) for title, key in zip(titles, self.keys, strict=True)]
+        found = (self.app.theme, marked, list(rows))
+        if found == self._found:
+            return
+        self._found = found
         scroll = self.scroll_offset
-        self.fill(marked, rows)
+        self.fill(marked, found[2])
         self.scroll_to(scroll.x, scroll.y, animate=False, force=True, immediate=True)
 
     @on(RowTable.HeaderSelected)

@@ -15,7 +15,7 @@ from ledger_tui.ui.places.costs.deeds import CostDeeds
 from ledger_tui.ui.places.costs.detail import CostDetail, title, words
 from ledger_tui.ui.places.costs.filter_line import FilterLine
 from ledger_tui.ui.places.costs.plot_drawing import METRICS
-from ledger_tui.ui.places.costs.reading import PARTIES, merged
+from ledger_tui.ui.places.costs.reading import merged
 from ledger_tui.ui.places.costs.spend_plot import SpendPlot
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.tab_row import TabRow
@@ -25,6 +25,8 @@ _PANE_CELLS = 5
 DAYS_WIDTH, DETAIL_WIDTH = 62, 58
 """Of their panes where they stand beside something, as the style sheet has it."""
 _WIDE = 110
+SHOWN, MOST_DAYS = 100, 400
+"""So many groups stand in the table; those past them are found by sorting, words and terms."""
 
 
 class CostPainting(CostDeeds):
@@ -114,14 +116,15 @@ class CostPainting(CostDeeds):
         columns = showing.day_columns(self.look, width)
         by, turned = self.sorted_by["#day-table"]
         total = showing.beside(self.look, self.more)
-        days = in_order(self.look.days, by, reverse=turned, beside=total)
+        days = in_order(showing.days_shown(self.look), by, reverse=turned, beside=total)[:MOST_DAYS]
         table.show(
             "day", columns, showing.day_rows(self.look, days, columns, showing.spike_days(self.more.spikes)), by, turned
         )
 
     def show_groups(self) -> None:
         assert self.look is not None
-        rows = self.groups_shown()
+        fitting = self.groups_shown()
+        rows = fitting[:SHOWN]
         is_beside = self.query_one("#detail-pane").display and not self.has_class("-narrow")
         width = self.app.size.width - _PANE_CELLS - DETAIL_WIDTH * is_beside
         columns = showing.shown_columns(self.look, self.more, rows, width)
@@ -130,16 +133,9 @@ class CostPainting(CostDeeds):
         room = showing.name_room(width, columns, [found[1:] for _, found in cells])
         cells = showing.group_rows(self.look, rows, columns, self.more, room)
         self.query_one("#group-table", CostTable).show(self.wish.by, columns, cells, by, turned)
-        pane, count = self.query_one("#group-pane"), self.look.groups.group_count
-        read = len(self.look.groups.rows)
-        counted = f"{count:,} {self.wish.by}{'' if count == 1 else 's'}"
-        told = f"{len(rows):,} of {counted}" if len(rows) != count else counted
-        calls = self.look.total.calls - sum(row.calls for row in self.look.groups.rows)
-        if self.wish.by in PARTIES and read == count and calls > 0:
-            told += f" · {calls:,} call{'' if calls == 1 else 's'} without one"
-        told += f", the {read:,} first by {self.look.question.order}" if read < count else ""
+        pane = self.query_one("#group-pane")
         pane.border_title = f"By {self.wish.by}"
-        pane.border_subtitle = told
+        pane.border_subtitle = showing.count_words(self.look, len(rows), len(fitting), by)
 
     def groups_shown(self) -> list[CallStats]:
         """The groups that the filter leaves, in order."""

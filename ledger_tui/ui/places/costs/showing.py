@@ -14,10 +14,12 @@ from ledger_tui.domain.text import one_line
 from ledger_tui.ui.places.costs import columns as columns_
 from ledger_tui.ui.places.costs.columns import Beside, Column, arrow, change, cost
 from ledger_tui.ui.places.costs.periods import short_day
-from ledger_tui.ui.places.costs.reading import Look, More
+from ledger_tui.ui.places.costs.reading import PARTIES, Look, More
 from ledger_tui.ui.widgets.row_table import Cell
 
 NONE = {"user": "(no user)", "session": "(no session)", "prompt": "(no prompt)", "version": "(no prompt)"}
+LONG = 100
+"""Periods of more days show only those with calls in the table."""
 DAYS_WITHOUT = ("delta", "share", "p50", "first_p50", "first_p95", "ok")
 """Columns that the table of days leaves to the detail."""
 
@@ -69,6 +71,26 @@ def day_rows(
             cells = ["·" if column.key == "calls" else "" for column in shown]
         found.append((row_key(row), [told if row.calls else (told, "$text-muted"), *cells]))
     return found
+
+
+def days_shown(look: Look) -> Sequence[CallStats]:
+    """The days of the table: every one, of a long period those with calls."""
+    return look.days if len(look.days) <= LONG else [day for day in look.days if day.calls]
+
+
+def count_words(look: Look, shown: int, fitting: int, by: str) -> str:
+    """How many groups there are, how many of them are shown, and what is in none."""
+    count, read, name = look.groups.group_count, len(look.groups.rows), look.question.by
+    counted = f"{count:,} {name}{'' if count == 1 else 's'}"
+    if shown < fitting:
+        return f"{shown:,} of {counted}, first by {by}"
+    told = counted if fitting == count else f"{fitting:,} of {counted}"
+    if read < count and fitting < read:
+        return f"{told}, sought in {read:,}"
+    rest = look.total.calls - sum(row.calls for row in look.groups.rows)
+    if name in PARTIES and read == count and rest > 0:
+        told += f" · {rest:,} call{'' if rest == 1 else 's'} without one"
+    return told
 
 
 def name_room(width: int, shown: Sequence[Column], cells: Sequence[Sequence[Cell]], mark: int = 2) -> int:
