@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ledger_tui.domain.fitting import MAX_TEMPLATE_CHARACTERS
 from ledger_tui.domain.includes import MAX_BYTES, MAX_INCLUDES, Included, message_for, reference
 from ledger_tui.domain.template import NO_TEXTS, analyse
 from ledger_tui.errors import ContentRefused, IncludeRefused
@@ -53,7 +54,7 @@ class IncludeTexts:
         return texts
 
     def _included_by(self, text: str) -> tuple[str, ...]:
-        if not may_include(text):
+        if len(text) > MAX_TEMPLATE_CHARACTERS or not may_include(text):
             return ()
         found = self._names.get(text)
         if found is None:
