@@ -161,6 +161,8 @@ class PromptLedger(Rooms, Recording, Prompting, Running, Queueing, CodePrompts, 
             self.queue.close()
         if "_door" in self.__dict__:
             self._door.close()
+        if "budget_watch" in self.__dict__:
+            self.budget_watch.close()
         self._stop_recording()
         if "templates" in self.__dict__:
             self.templates.close()

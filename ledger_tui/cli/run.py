@@ -98,12 +98,13 @@ def _telling(ledger: PromptLedger) -> Iterator[Callable[[], None]]:
 
     def tell() -> None:
         try:
-            found = ledger.alerts.look()
+            ledger.alerts.look()
         except LedgerError as error:
             output.complain(error)
             return
-        tell_alerts(found.new)
-        for problem in found.problems:
+        new, problems = ledger.alerts.take()
+        tell_alerts(new)
+        for problem in problems:
             output.complain(problem)
 
     try:

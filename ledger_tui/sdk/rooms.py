@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.rendering import Renderer
     from ledger_tui.services.alerts import AlertService
     from ledger_tui.services.analytics import AnalyticsService
+    from ledger_tui.services.budget_watch import BudgetWatch
     from ledger_tui.services.budgets import BudgetService
     from ledger_tui.services.care import CareService
     from ledger_tui.services.code_prompts import CodePromptService
@@ -105,6 +106,7 @@ class Rooms:
             environment=self.environment,
             device=self.device,
             redaction=self._run_redaction(),
+            watch=self.budget_watch,
         )
 
     @cached_property
@@ -221,6 +223,13 @@ class Rooms:
         return AlertService(
             self.database, self.budgets, lambda: self.analytics, command=lambda: self.settings.alert_command
         )
+
+    @cached_property
+    def budget_watch(self) -> BudgetWatch:
+        """Where budgets stand, for those who cannot wait."""
+        from ledger_tui.services.budget_watch import BudgetWatch
+
+        return BudgetWatch(self.database, self.budgets, self.alerts)
 
     @cached_property
     def forecasts(self) -> ForecastService:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.door import Door
     from ledger_tui.sdk.recorder import Recorder
     from ledger_tui.sdk.tracing import Span, Tracer
+    from ledger_tui.services.budget_watch import BudgetWatch
     from ledger_tui.services.redaction import RedactionRule
+    from ledger_tui.settings import Settings
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -29,6 +31,10 @@ class Spanning:
 
         @property
         def _recorder(self) -> Recorder: ...
+        @property
+        def budget_watch(self) -> BudgetWatch: ...
+        @property
+        def settings(self) -> Settings: ...
 
     @cached_property
     def tracer(self) -> Tracer:
@@ -131,11 +137,13 @@ class Spanning:
     def wrap(self, client: Client) -> Client:
         """The same client of ``openai`` or ``anthropic``, sync or async, whose model calls are recorded from now on.
 
-        Raises InputError for anything else.
+        A call raises BudgetExceeded and is not sent while a budget for it is spent, unless the setting
+        ``budgets_stop_wrapped_calls`` is off. Raises InputError for anything else.
         """
         from ledger_tui.sdk.wrapping import wrap
 
-        return wrap(client, self.tracer)
+        watch = self.budget_watch
+        return wrap(client, self.tracer, watch if self.settings.budgets_stop_wrapped_calls else watch.unstopping)
 
     def run_in_context(self, function: Callable[P, R]) -> Callable[P, R]:
         """``function`` that runs inside the span of here, also when a thread or an executor calls it."""

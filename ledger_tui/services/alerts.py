@@ -49,7 +49,9 @@ class AlertService:
         self._analytics = analytics
         self._command = command
         self._refused: set[str] = set()
-        self._guard = threading.Lock()
+        self._told: list[AlertRow] = []
+        self._problems: list[LedgerError] = []
+        self._guard, self._looking = threading.Lock(), threading.Lock()
 
     def refused(self, error: BudgetExceeded) -> None:
         """A call was stopped by a budget: the next look tells it."""
@@ -61,6 +63,20 @@ class AlertService:
 
         with_spikes: also whether today stands out from the days before. Raises StoreError.
         """
+        with self._looking:
+            found = self._look(with_spikes)
+            self._told += found.new
+            self._problems += found.problems
+        return found
+
+    def take(self) -> tuple[list[AlertRow], list[LedgerError]]:
+        """What this process raised first since the last time, whoever looked, and why the command failed."""
+        with self._looking:
+            found = (self._told, self._problems)
+            self._told, self._problems = [], []
+        return found
+
+    def _look(self, with_spikes: bool) -> Look:
         standings = self._budgets.standings()
         with self._guard:
             refused, self._refused = self._refused, set()

@@ -51,6 +51,8 @@ class BudgetService:
 
     def standings(self) -> list[Standing]:
         """Where every budget stands now, the fullest first."""
+        if not self.entries():
+            return []
         self._settle()
         now_us = self._database.now_us()
         with self._database.lean() as lean:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ledger_tui.domain.ids import prompt_id
 from ledger_tui.domain.text import nul_position
 from ledger_tui.domain.values import TERMINAL
-from ledger_tui.errors import Conflict, InputError, KeyTaken, NotFound, StoreError
+from ledger_tui.errors import BudgetExceeded, Conflict, InputError, KeyTaken, NotFound, StoreError
 from ledger_tui.services.queue import DatabaseQueue, Ticket
 from ledger_tui.services.queue_worker import LET_GO_S, LONG_LOOK_S, SHORT_LOOK_S, Ended, Listener, Worker
 from ledger_tui.services.recovery import recover_queued
@@ -73,6 +73,9 @@ class QueueService:
         plan = self._runs().plan(request)
         try:
             ticket = self._queue().put(plan, for_anybody=for_anybody)
+        except BudgetExceeded as error:
+            self._runs().refused(error)
+            raise
         except KeyTaken as taken:
             ticket = self._first(taken)
         if ticket.status not in TERMINAL and not for_anybody:

@@ -25,7 +25,7 @@ from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.includes import Origin
 from ledger_tui.domain.text import repaired
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LOSSY
-from ledger_tui.errors import BadResponse, LedgerError, ProviderError, ProviderTimeout, StoreError
+from ledger_tui.errors import BadResponse, BudgetExceeded, LedgerError, ProviderError, ProviderTimeout, StoreError
 from ledger_tui.services import processes, run_record
 from ledger_tui.services.expectation import Expectation
 from ledger_tui.services.price_book import PriceBook
@@ -43,6 +43,7 @@ from ledger_tui.services.run_values import (
 )
 
 if TYPE_CHECKING:
+    from ledger_tui.services.budget_watch import BudgetWatch
     from ledger_tui.services.models import ModelService
     from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.templates import TemplateService
@@ -112,7 +113,9 @@ class RunService:
         device: Callable[[], str],
         provider: Callable[[str], Provider] | None = None,
         redaction: RunRedaction | None = None,
+        watch: BudgetWatch | None = None,
     ) -> None:
+        """watch: hears of every call that may have cost something, and of those that a budget stops."""
         self._database = database
         self._book = PriceBook(database)
         self._expectation = Expectation(database, self._book, models.own_address)
@@ -123,6 +126,7 @@ class RunService:
         self._device = device
         self._provider = provider or models.provider
         self._redaction = redaction
+        self._watch = watch
 
     async def run(self, request: RunRequest, on_event: RunListener | None = None) -> RunResult:
         """Render, send, stream and store one call.
@@ -132,7 +136,11 @@ class RunService:
         """
         tell: RunListener = on_event or (lambda event: None)
         plan = await offload(self.plan, request)
-        span_key, cancelled = await unbroken(offload(run_record.begin, self._database, plan))
+        try:
+            span_key, cancelled = await unbroken(offload(run_record.begin, self._database, plan))
+        except BudgetExceeded as error:
+            self.refused(error)
+            raise
         tell(RunStarted(plan.execution_id, plan.trace_id, plan.span_id))
         outcome = await self._send(plan, request.retry_waits_s, tell, cancelled)
         result, cancelled_late = await unbroken(offload(self._finish, plan, span_key, outcome))
@@ -140,6 +148,11 @@ class RunService:
         if outcome.cancelled or cancelled_late:
             raise asyncio.CancelledError
         return result
+
+    def refused(self, error: BudgetExceeded) -> None:
+        """A budget stopped a call: it is told."""
+        if self._watch is not None:
+            self._watch.refused(error)
 
     async def attempt(self, plan: RunPlan) -> Outcome:
         """Send a planned call once and take its answer; nothing is stored. A cancellation ends as ``Outcome.cancelled``."""
@@ -153,6 +166,8 @@ class RunService:
         self, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any], turn: Turn | None = None
     ) -> bool:
         """Store the end of a call; False when it ended before, or is not this worker's turn any more."""
+        if self._watch is not None:
+            self._watch.poke()
         return run_record.finish(self._database, plan, span_key, result, metadata, turn)
 
     async def aclose(self) -> None:
@@ -257,7 +272,7 @@ class RunService:
         result = self._result(plan, outcome)
         try:
             kept = self._kept(plan, result, outcome)
-            run_record.finish(self._database, plan, span_key, kept, outcome.metadata)
+            self.finish(plan, span_key, kept, outcome.metadata)
         except StoreError as error:
             return replace(result, unsaved=error)
         return result

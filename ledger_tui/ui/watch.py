@@ -153,8 +153,8 @@ class Money:
         today = ledger.costs.today()
         problems: list[LedgerError] = []
         if ledger.as_of is None:
-            found = ledger.alerts.look(with_spikes=self._looks % SPIKES_EVERY == 0)
-            standings, problems = found.standings, found.problems
+            standings = ledger.alerts.look(with_spikes=self._looks % SPIKES_EVERY == 0).standings
+            _, problems = ledger.alerts.take()
         else:
             standings = ledger.budgets.standings()
         self._looks += 1

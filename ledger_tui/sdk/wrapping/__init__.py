@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledger_tui.errors import InputError
-from ledger_tui.sdk.wrapping.calls import Watch
+from ledger_tui.sdk.wrapping.calls import Gate, Watch
 
 if TYPE_CHECKING:
     from ledger_tui.sdk.tracing import Tracer
@@ -21,8 +21,11 @@ _FAMILIES = ("openai", "anthropic")
 _MAX_DEPTH = 6
 
 
-def wrap(client: Client, tracer: Tracer) -> Client:
-    """``client`` itself, watched for ``tracer``; wrapping again only changes whose it is. Raises InputError."""
+def wrap(client: Client, tracer: Tracer, gate: Gate | None = None) -> Client:
+    """``client`` itself, watched for ``tracer``; wrapping again only changes whose it is. Raises InputError.
+
+    gate: asked before each call.
+    """
     family = _family(client)
     post = getattr(client, "post", None)
     if family is None or not callable(post):
@@ -34,9 +37,9 @@ def wrap(client: Client, tracer: Tracer) -> Client:
     held: Any = client
     watch = held.__dict__.get(_MARK)
     if isinstance(watch, Watch):
-        watch.tracer = tracer
+        watch.tracer, watch.gate = tracer, gate
         return client
-    watch = Watch(family, tracer)
+    watch = Watch(family, tracer, gate)
     held.__dict__[_MARK] = watch
     watched = _watched_post(held, watch)
     held.__dict__["post"] = watched
@@ -61,6 +64,7 @@ def _watched_post(client: Any, watch: Watch) -> Any:
     if inspect.iscoroutinefunction(original):
 
         async def post_async(path: str, **options: Any) -> Any:
+            watch.admit(path)
             call = watch.begin(client, path, options)
             if call is None:
                 return await original(path, **options)
@@ -74,6 +78,7 @@ def _watched_post(client: Any, watch: Watch) -> Any:
         return post_async
 
     def post(path: str, **options: Any) -> Any:
+        watch.admit(path)
         call = watch.begin(client, path, options)
         if call is None:
             return original(path, **options)
@@ -91,7 +96,7 @@ def _wrapping_copies(client: Any, name: str, watch: Watch) -> Any:
     original = getattr(client, name)
 
     def copied(*args: Any, **kwargs: Any) -> Any:
-        return wrap(original(*args, **kwargs), watch.tracer)
+        return wrap(original(*args, **kwargs), watch.tracer, watch.gate)
 
     return copied
 

@@ -1,12 +1,15 @@
-"""One call of a wrapped client as a span. Nothing here raises: what recording fails at is counted, and the call goes on."""
+"""One call of a wrapped client as a span. Only a budget stops a call, before it is sent: what recording fails at is counted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ledger_tui.errors import BudgetExceeded
+from ledger_tui.sdk.context import current
 from ledger_tui.sdk.wrapping.answers import Answer, as_json, raw_json
-from ledger_tui.sdk.wrapping.requests import SeenCall, seen_call
+from ledger_tui.sdk.wrapping.requests import SeenCall, is_call, seen_call
 from ledger_tui.sdk.wrapping.streams import watch_stream
 
 if TYPE_CHECKING:
@@ -14,12 +17,34 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.tracing import Span, Tracer
 
 
+class Gate(Protocol):
+    """Lets calls pass, or raises BudgetExceeded; waits for nothing while there is money left."""
+
+    def admit(self, environment: str) -> None: ...
+
+    def poke(self) -> None: ...
+
+
 class Watch:
     """What is decided once for a client."""
 
-    def __init__(self, family: str, tracer: Tracer) -> None:
+    def __init__(self, family: str, tracer: Tracer, gate: Gate | None = None) -> None:
         self.family = family
         self.tracer = tracer
+        self.gate = gate
+
+    def admit(self, path: str) -> None:
+        """Raise BudgetExceeded when a budget does not allow this call; nothing else is raised."""
+        if self.gate is None or not is_call(path):
+            return
+        try:
+            ledger = self.tracer.ledger
+            here = current(ledger)
+            self.gate.admit(here.environment if here is not None and here.environment else ledger.environment)
+        except BudgetExceeded:
+            raise
+        except Exception as error:
+            self.tracer.door.lose(error)
 
     def begin(self, client: Any, path: str, options: dict[str, Any]) -> WatchedCall | None:
         """The call that is about to be sent, None when it is none to a model."""
@@ -32,7 +57,8 @@ class Watch:
             attributes = {"params": seen.params, "tools": seen.tools, "source": self.family}
             span.set(**{name: value for name, value in attributes.items() if value})
             span.facts.update(provider=provider, model=seen.model or None)
-            return WatchedCall(self.tracer, span.begin(), seen, provider, own_address)
+            after = None if self.gate is None else self.gate.poke
+            return WatchedCall(self.tracer, span.begin(), seen, provider, own_address, after)
         except Exception as error:
             self.tracer.door.lose(error)
             return None
@@ -41,8 +67,17 @@ class Watch:
 class WatchedCall:
     """From sending to the last word."""
 
-    def __init__(self, tracer: Tracer, span: Span, seen: SeenCall, provider: str, own_address: str | None) -> None:
-        self._tracer, self._span, self._seen = tracer, span, seen
+    def __init__(
+        self,
+        tracer: Tracer,
+        span: Span,
+        seen: SeenCall,
+        provider: str,
+        own_address: str | None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """after: called when the call is recorded."""
+        self._tracer, self._span, self._seen, self._after = tracer, span, seen, after
         self._provider, self._own_address = provider, own_address
         self._first_ms: float | None = None
         self._answer = Answer(seen.wire)
@@ -123,6 +158,8 @@ class WatchedCall:
             first_token_us=None if self._first_ms is None else round(self._first_ms * 1000),
         )
         span.end(duration_us)
+        if self._after is not None:
+            self._after()
 
     def _fail(self, error: BaseException) -> None:
         if not isinstance(error, Exception):

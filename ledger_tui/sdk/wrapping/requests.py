@@ -26,6 +26,11 @@ class SeenCall:
     streams: bool
 
 
+def is_call(path: str) -> bool:
+    """Whether a ``post`` to this path is a call to a model."""
+    return path.partition("?")[0].rstrip("/").endswith(tuple(_PATHS))
+
+
 def seen_call(path: str, options: Mapping[str, Any]) -> SeenCall | None:
     """The model call that a ``post`` makes, None when it is another one."""
     plain_path = path.partition("?")[0].rstrip("/")
