@@ -197,7 +197,7 @@ async def lose_the_sums(pilot: Pilot[None]) -> None:
         other.execute("DROP TABLE daily_costs")
         other.commit()
     await pilot.press("r")
-    await until(lambda: app._notifications, pilot, "the reason")
+    await until(lambda: app.screen.has_class("-problem"), pilot, "the reason")
     await settle(pilot)
 
 
