@@ -1,7 +1,8 @@
 """Folds: how each registry fact changes the derived tables, and how those are rebuilt from the journal alone.
 
 Appending and rebuilding run the same code, so a rebuilt table equals the maintained one. The order of facts is that of the
-shared server, and after it the local order of those that it has not accepted (all of them, where there is no server).
+shared server, and after it the local order of those that it has not accepted (all of them, where there is no server). Facts
+that were set aside (``store/sync_log.py``) count for nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, func, or_, select
 
 from ledger_tui.domain.budgets import from_value
 from ledger_tui.domain.content import PromptContent
@@ -85,8 +86,10 @@ def refold(session: Session, prompt_ids: Collection[str], *, shared: bool) -> No
     _replay(session, facts)
 
 
-_IN_ORDER = select(JournalEntry).order_by(
-    col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq), col(JournalEntry.seq)
+_IN_ORDER = (
+    select(JournalEntry)
+    .where(or_(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq) >= 0))
+    .order_by(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq), col(JournalEntry.seq))
 )
 _CHUNK = 400
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlmodel import Session as Session
 from sqlmodel import col, select
@@ -47,10 +47,20 @@ class Taken:
     """Facts that cannot be taken, and why; they are not in the journal."""
 
 
-def facts_after(lean: Lean, seq: int, limit: int, *, waiting: bool) -> list[tuple[int, Record]]:
-    """(place, record) of registry facts with places above ``seq``, in order; waiting: only those no server has numbered."""
-    condition = "AND j.commit_seq IS NULL " if waiting else ""
-    sql = f"{_SELECT}WHERE j.seq > :seq {condition}ORDER BY j.seq LIMIT :limit"
+Standing = Literal["counting", "waiting", "accepted"]
+_STANDING: dict[Standing, str] = {
+    "counting": "(j.commit_seq IS NULL OR j.commit_seq >= 0)",
+    "waiting": "j.commit_seq IS NULL",
+    "accepted": "j.commit_seq >= 0",
+}
+
+
+def facts_after(lean: Lean, seq: int, limit: int, standing: Standing = "counting") -> list[tuple[int, Record]]:
+    """(place, record) of registry facts with places above ``seq``, in order.
+
+    standing: only those that no server has (``waiting``) or that one has (``accepted``); else all that were not set aside.
+    """
+    sql = f"{_SELECT}WHERE j.seq > :seq AND {_STANDING[standing]} ORDER BY j.seq LIMIT :limit"
     return [(int(row[0]), _record(row)) for row in lean.fetch(sql, {"seq": seq, "limit": limit})]
 
 
@@ -101,7 +111,7 @@ def _take_one(session: Session, row: Delivered, taken: Taken) -> tuple[JournalEn
         if _written(session, mine) != record:
             return None, "this ledger has another record of this id"
         # A number holds until it is forgotten (a resync): a server that gives another one meanwhile is wrong.
-        mine.commit_seq = row.seq if mine.commit_seq is None else mine.commit_seq
+        mine.commit_seq = mine.commit_seq if (mine.commit_seq or 0) > 0 else row.seq
         session.add(mine)
         taken.known += 1
         return mine, None

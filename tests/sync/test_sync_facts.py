@@ -43,7 +43,9 @@ class Ledger:
     def facts(self, waiting: bool = False) -> list[Record]:
         """Its registry facts as records."""
         with self.database.lean() as lean:
-            return [record for _, record in sync_facts.facts_after(lean, 0, 1_000, waiting=waiting)]
+            return [
+                record for _, record in sync_facts.facts_after(lean, 0, 1_000, "waiting" if waiting else "counting")
+            ]
 
     def take(self, found: Sequence[Record], first: int = 1) -> sync_facts.Taken:
         """Give it records, numbered from ``first`` by a server."""

@@ -59,9 +59,9 @@ class VersionTree(NamedTuple):
     """The head to serve while no label decides: the one with the longest line of ancestors, then the first accepted."""
 
 
-def order_key(commit_seq: int | None, seq: int) -> tuple[bool, int]:
+def order_key(commit_seq: int | None, seq: int) -> tuple[bool, int, int]:
     """What facts are sorted by, everywhere."""
-    return (commit_seq is None, seq if commit_seq is None else commit_seq)
+    return (commit_seq is None, commit_seq or 0, seq)
 
 
 def _in_order(facts: Iterable[Fact]) -> list[Fact]:
