@@ -166,9 +166,11 @@ class RunService:
         self, plan: RunPlan, span_key: int, result: RunResult, metadata: Mapping[str, Any], turn: Turn | None = None
     ) -> bool:
         """Store the end of a call; False when it ended before, or is not this worker's turn any more."""
-        if self._watch is not None:
-            self._watch.poke()
-        return run_record.finish(self._database, plan, span_key, result, metadata, turn)
+        try:
+            return run_record.finish(self._database, plan, span_key, result, metadata, turn)
+        finally:
+            if self._watch is not None:
+                self._watch.poke()
 
     async def aclose(self) -> None:
         """Close the connections that the running event loop opened."""

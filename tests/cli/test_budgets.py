@@ -141,8 +141,13 @@ def test_a_command_that_fails_is_told_and_hurts_nothing(call: Call, welcome: str
     assert done.code == 0 and "command for alerts failed" in done.err
 
 
-def test_processes_at_the_limit_do_not_pass_it_together(call: Call) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_at_the_limit_do_not_pass_it_together(
+    call: Call, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of several processes that call at once, only as many are let through as the budget bears."""
+    if kind == "postgresql":
+        monkeypatch.setenv("LEDGER_DATABASE_URL", request.getfixturevalue("postgres_url"))
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(5) as threads:
         # The server takes connections and never answers: whoever was let through waits there.
         server.settimeout(60)
