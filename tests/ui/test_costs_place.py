@@ -19,7 +19,7 @@ from ledger_tui.ui.places.costs.prices import PriceBookPage
 from ledger_tui.ui.places.costs.spend_plot import SpendPlot
 from ledger_tui.ui.places.costs.what_if import WhatIfPage
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from tests.ui.conftest import Workstation, screen_text, settle, until
 
@@ -443,3 +443,34 @@ async def test_another_theme_colours_the_tables_anew(workstation: Workstation, l
         before = colour()
         pilot.app.theme = "ledger-light"
         await until(lambda: colour() != before, pilot, "the other colour")
+
+
+async def test_what_stands_out_is_marked_with_the_numbers_behind(
+    workstation: Workstation, ledger: PromptLedger
+) -> None:
+    """A day with unusual failures is marked in plot, tables and detail, which says the value, the usual one and the limit."""
+    usual = [call(100 * ago + number, ago) for ago in range(1, 11) for number in range(25)]
+    bad = [call(number, status="failed" if number < 15 else "succeeded") for number in range(25)]
+    spend(ledger, [*usual, *bad])
+    async with workstation("costs", (200, 60)) as pilot:
+        place, table = pilot.app.screen, groups(pilot)
+        await until(lambda: place.more.spikes, pilot, "what stands out")
+        await settle(pilot)
+        assert cells(table, "openai/gpt-x")["name"] == "⚠ openai/gpt-x"
+        assert "⚠" in cells(place.query_one("#day-table", CostTable), today().isoformat())["name"]
+        assert "⚠" in place.query_one(SpendPlot).render().plain.splitlines()[-2]
+        told = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "⚠ Error rate 60.0 % on" in told and "usually 0 %" in told and "marked from" in told
+
+
+async def test_the_mouse_leads_to_prices_and_what_if(workstation: Workstation, ledger: PromptLedger) -> None:
+    """Where there is room, buttons open the price book and what-if."""
+    spend(ledger)
+    async with workstation("costs") as pilot:
+        for name, page in (("price_book", PriceBookPage), ("what_if", WhatIfPage)):
+            button = next(button for button in pilot.app.screen.query(Button) if button.name == name)
+            await pilot.click(button)
+            await until(lambda page=page: isinstance(pilot.app.screen, page), pilot, name)
+            await settle(pilot)
+            await pilot.press("escape")
+            await until(lambda: pilot.app.screen.PLACE == "costs" and pilot.app.screen.query("#plot"), pilot)

@@ -64,6 +64,12 @@ class CostsPlace(CostPainting):
         """Period and sums, plot, days and detail, then the groups."""
         with Horizontal(id="period-line"):
             yield TabRow(*periods.NAMES, id="period")
+            for name, label, key in (
+                ("price_book", "Prices", "b"),
+                ("what_if", "What if", "w"),
+                ("budgets", "Budgets", "B"),
+            ):
+                yield Button(label, name=name, classes="lead", compact=True, tooltip=f"{label} ({key})")
             yield Button("env all", id="environment", compact=True, tooltip="Choose an environment (v)")
         with Horizontal(id="totals-line"):
             yield Static("", id="totals", markup=False)

@@ -55,9 +55,9 @@ spent. `p` gives such calls a price. Failed calls that were charged count too. `
         Binding("v", "choose_environment", "Environment", show=False, id="costs.environment", tooltip="Choose an environment"),
         Binding("r", "reload", "Reload", show=False, id="costs.reload", tooltip="Read the sums again"),
         Binding("p", "price", "Price", id="costs.price", tooltip="Give calls without a price one"),
-        Binding("b", "price_book", "Price book", id="costs.price_book", tooltip="The prices that calls are charged by"),
-        Binding("B", "budgets", "Budgets", id="costs.budgets", tooltip="What may be spent, and alerts"),
-        Binding("w", "what_if", "What if", id="costs.what_if", tooltip="The same calls at other prices"),
+        Binding("b", "price_book", "Price book", show=False, id="costs.price_book", tooltip="The prices that calls are charged by"),
+        Binding("B", "budgets", "Budgets", show=False, id="costs.budgets", tooltip="What may be spent, and alerts"),
+        Binding("w", "what_if", "What if", show=False, id="costs.what_if", tooltip="The same calls at other prices"),
     ]  # fmt: skip
 
     def current(self) -> CallStats | None:
@@ -212,6 +212,10 @@ spent. `p` gives such calls a price. Failed calls that were charged count too. `
             row.selection if row is not None else self.look.question.selection if self.look is not None else None
         )
         self.app.push_screen(WhatIfPage(selection.filter_text() if selection is not None else ""))
+
+    @on(Button.Pressed, ".lead")
+    async def _lead(self, event: Button.Pressed) -> None:
+        await self.run_action(event.button.name or "reload")
 
     def action_price(self) -> None:
         """Give the unpriced calls under the cursor, else of the period, a price."""
