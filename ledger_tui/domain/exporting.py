@@ -96,5 +96,7 @@ class Encoder:
 
     def _lines(self, rows: Iterable[Sequence[Any]]) -> bytes:
         written = io.StringIO()
-        csv.writer(written, lineterminator="\n").writerows([cell(value) for value in row] for row in rows)
+        csv.writer(written, lineterminator="\n").writerows(
+            [value if value is None or type(value) is int else cell(value) for value in row] for row in rows
+        )
         return written.getvalue().encode("utf-8", "replace")

@@ -162,7 +162,6 @@ def _usd(value: Any) -> Decimal | None:
 
 
 _SHOWN: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {
-    "": lambda value: (value,),
     "moment": lambda value: (None if value is None else clock.from_us(value).isoformat(),),
     "money": lambda value: (_usd(value), value),
     "flag": lambda value: (bool(value),),
@@ -178,5 +177,10 @@ def _parsed(value: str | None) -> Any:
 
 
 def _shown(rows: Iterable[Sequence[Any]], columns: Sequence[Column]) -> list[list[Any]]:
-    shapes = [_SHOWN[column.kind] for column in columns]
-    return [[shown for shape, value in zip(shapes, row, strict=True) for shown in shape(value)] for row in rows]
+    # From the right, because money takes two places.
+    shapes = [(place, _SHOWN[column.kind]) for place, column in enumerate(columns) if column.kind][::-1]
+    found = [list(row) for row in rows]
+    for values in found:
+        for place, shape in shapes:
+            values[place : place + 1] = shape(values[place])
+    return found

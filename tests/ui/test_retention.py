@@ -65,7 +65,7 @@ async def test_a_look_first_then_the_deed(
         await settle(pilot)
         assert "30 days" in screen_text(pilot)
         pilot.app.screen.query_one("#look", Button).press()
-        await until(lambda: "texts after 30 days" in screen_text(pilot), pilot, "the look")
+        await until(lambda: "steps' texts  after 30 days" in screen_text(pilot), pilot, "the look")
         assert ledger.retention.plan(ledger.retention.rules())[0].found.rows == 1
         pilot.app.screen.query_one("#apply", Button).press()
         await until(lambda: "cannot be undone" in screen_text(pilot), pilot, "the question")

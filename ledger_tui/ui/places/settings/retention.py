@@ -155,20 +155,21 @@ class Retention(Section):
         self.load(lambda: ledger.retention.plan(ledger.retention.rules()), self._show_plan)
 
     def _show_plan(self, steps: list[Step]) -> None:
-        self._fill(steps, [step.found.rows for step in steps])
+        self._fill("What would go now", steps, [step.found.rows for step in steps])
         if not self.app.ledger.retention.rules():
             self._say("No rule is set: everything is kept.")
         else:
             self._say("" if steps else "Nothing is old enough.")
 
-    def _fill(self, steps: list[Step], counts: list[int]) -> None:
+    def _fill(self, title: str, steps: list[Step], counts: list[int]) -> None:
+        self.query_one("#plan-pane").border_title = title
         rows: list[tuple[str, list[Cell]]] = [
             (
                 str(number),
                 [
                     f"{count:,}",
                     step.subject,
-                    str(step.rule),
+                    f"{step.rule.kind or ''} after {step.rule.days} days".strip(),
                     measure.count(step.found.characters),
                     _day(step.found.oldest_us),
                     _day(step.found.newest_us),
@@ -217,7 +218,7 @@ class Retention(Section):
 
     def _applied(self, stop: threading.Event, steps: list[Step]) -> None:
         self._ended()
-        self._fill(steps, [step.done for step in steps])
+        self._fill("What went", steps, [step.done for step in steps])
         done = ", ".join(f"{step.done:,} {step.subject}" for step in steps if step.done) or "nothing"
         self._say(f"{'⊘ Stopped. ' if stop.is_set() else '✓ '}Removed: {done}.")
 
