@@ -7,7 +7,8 @@ rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` sa
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
-``commit_seq`` is the shared server's order once it accepted a fact (0 and -1: store/sync_log.py); ``extra`` keeps fields of a newer release.
+``commit_seq`` is the shared server's order once it accepted a fact (0 and -1: store/sync_log.py); ``extra`` keeps fields
+of a newer release.
 """
 
 from __future__ import annotations
