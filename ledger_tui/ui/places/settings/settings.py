@@ -93,6 +93,10 @@ class SettingsPlace(Place):
         if self.is_mounted:
             self.section.read()
 
+    def ledger_changed(self) -> None:
+        """What was being read belonged to another moment; settings are the same in all."""
+        self.settings_changed()
+
     def code_subject(self) -> CodeSubject:
         """How a program and the command line see the settings' effect."""
         return CodeSubject(
