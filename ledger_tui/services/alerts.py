@@ -51,6 +51,10 @@ class AlertService:
         self._refused: set[str] = set()
         self._told: list[AlertRow] = []
         self._problems: list[LedgerError] = []
+        self.start_over()
+
+    def start_over(self) -> None:
+        """In a child of fork(): nobody looks yet."""
         self._guard, self._looking = threading.Lock(), threading.Lock()
 
     def refused(self, error: BudgetExceeded) -> None:

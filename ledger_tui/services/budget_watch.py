@@ -82,7 +82,9 @@ class BudgetWatch:
     def poke(self) -> None:
         """Something may have been spent: look soon."""
         if os.getpid() != self._pid:
+            # A child of fork(): the thread is not here, and locks may have been held by it.
             self._start_over()
+            self._alerts.start_over()
         if self._wanted.is_set() or self._closed.is_set():
             return
         with self._guard:
@@ -113,9 +115,11 @@ class BudgetWatch:
 
     def close(self) -> None:
         """End the thread, after a last look when something may have been spent since the one before."""
+        if self._pid != os.getpid():
+            return
         thread, is_due = self._thread, self._wanted.is_set()
         self._closed.set()
-        if self._pid == os.getpid() and thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_S)
         if is_due:
             self.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -137,3 +138,23 @@ def test_a_program_that_ends_has_told_what_it_spent(paths: Paths) -> None:
         ledger.execute("p", {}, model="offline", params={"offline_delay_s": 0})
     with PromptLedger(paths=paths) as ledger:
         assert [row.detail["state"] for row in ledger.alerts.entries()] == ["warn"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_program_watches_for_itself(ledger: PromptLedger) -> None:
+    """A child of fork() is stopped by budgets as its parent is, and ends."""
+    ledger.budgets.set(1, "day")
+    spend(ledger, "2")
+    client = ledger.wrap(openai_client())
+    ledger.budget_watch.look()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            ask(client)
+        except BudgetExceeded:
+            ledger.budget_watch.close()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

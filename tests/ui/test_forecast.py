@@ -70,7 +70,7 @@ async def test_the_column_says_what_a_run_and_its_repetitions_take(
     answered(ledger)
     async with workstation("playground") as pilot:
         pilot.app.open_playground(PlaygroundSubject(CONTENT, "long", ledger.registry.version("long").id))  # type: ignore[attr-defined]
-        await until(lambda: "~500 back (95 % under 950)" in screen_text(pilot), pilot, "the length")
+        await until(lambda: "~500 back (95 % up to 950)" in screen_text(pilot), pilot, "the length")
         pilot.app.screen.query_one("#repeat", Input).value = "5"
         await until(lambda: "5 runs" in screen_text(pilot), pilot, "the repetitions")
         await pilot.click(".cost")

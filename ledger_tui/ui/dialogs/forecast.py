@@ -26,16 +26,16 @@ MAX_RUNS = 1_000_000_000
 
 
 def answer_words(one: Forecast) -> str:
-    """How long answers will be: ``~84 back (95 % under 210)``; says when nobody knows."""
+    """How long answers will be: ``~84 back (95 % up to 210)``; says when nobody knows."""
     if one.output_tokens is None:
         return "answer length unknown"
-    return f"~{one.output_tokens.median:,} back (95 % under {one.output_tokens.p95:,})"
+    return f"~{one.output_tokens.median:,} back (95 % up to {one.output_tokens.p95:,})"
 
 
 def cost_words(one: Forecast) -> str:
-    """What it will cost: ``~$0.0012 (95 % under $0.0031)``; of the input alone where the answer is not known."""
+    """What it will cost: ``~$0.0012 (95 % up to $0.0031)``; of the input alone where the answer is not known."""
     if one.cost_nusd is not None:
-        return f"~{money.show(one.cost_nusd.median)} (95 % under {money.show(one.cost_nusd.p95)})"
+        return f"~{money.show(one.cost_nusd.median)} (95 % up to {money.show(one.cost_nusd.p95)})"
     if one.input_cost_nusd is None:
         return "price not known"
     return f"~{money.show(one.input_cost_nusd)} without the answer"

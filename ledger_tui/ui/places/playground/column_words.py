@@ -29,7 +29,7 @@ def problem_words(answer: Answer | None) -> Content:
 
 
 def forecast_words(one: Forecast | None, runs: int = 1) -> Content:
-    """What a run would take: ``~120 tokens in, ~84 back (95 % under 210) · ~$0.0012 (95 % under $0.0031)``."""
+    """What a run would take: ``~120 tokens in, ~84 back (95 % up to 210) · ~$0.0012 (95 % up to $0.0031)``."""
     if one is None:
         return Content("")
     times = f" · {runs} runs {cost_words(one.times(runs))}" if runs > 1 else ""
