@@ -78,15 +78,16 @@ CREATE TABLE sync.rec (
   model text,
   environment text,
   status text,
-  UNIQUE (ws, rid, month, stream)
+  UNIQUE (rid, ws, month, stream)
 ) PARTITION BY LIST (stream);
 COMMENT ON TABLE sync.rec IS 'Records, immutable. The month is that of the moment in a record''s id, so one sent again always meets itself in the same partition.';
-CREATE INDEX rec_order ON sync.rec (ws, commit_seq);
+-- No index begins with the ledger: where nothing is known of a table yet, the planner would take it for a choice among many.
+CREATE INDEX rec_order ON sync.rec (commit_seq, ws);
 
 CREATE TABLE sync.rec_meta PARTITION OF sync.rec FOR VALUES IN ('meta');
-CREATE INDEX rec_meta_versions ON sync.rec_meta (ws, field) WHERE kind = 'version';
+CREATE INDEX rec_meta_versions ON sync.rec_meta (field, ws) WHERE kind = 'version';
 CREATE TABLE sync.rec_telemetry PARTITION OF sync.rec FOR VALUES IN ('telemetry') PARTITION BY RANGE (month);
-CREATE INDEX rec_telemetry_trace ON sync.rec_telemetry (ws, trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX rec_telemetry_trace ON sync.rec_telemetry (trace_id, ws) WHERE trace_id IS NOT NULL;
 CREATE INDEX rec_telemetry_accepted ON sync.rec_telemetry USING brin (accepted_at);
 CREATE TABLE sync.rec_telemetry_default PARTITION OF sync.rec_telemetry DEFAULT;
 CREATE TABLE sync.rec_bodies PARTITION OF sync.rec FOR VALUES IN ('bodies') PARTITION BY RANGE (month);

@@ -1,6 +1,7 @@
 -- Adding records. One call is one transaction: the counter's row is locked last but for the rows themselves, and held until
 -- the commit, so whoever sees number k sees every lower one. Separate statements on purpose: each one after the lock sees what
--- was committed while it was waited for. That an id is new is looked up in every stream, but under this stream's lock only.
+-- was committed while it was waited for. That an id is new is looked up in every stream, but under this stream's lock only. Each row is found by
+-- its index: a table that grew from nothing a minute ago has no statistics that would tell the planner so.
 CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
@@ -22,7 +23,7 @@ END $$;
 -- Hash, month and own faults of rows, in their order; needs no lock. A body that is no JSON fails the whole call (22P02).
 CREATE FUNCTION sync.weigh(p_rids text[], p_kinds text[], p_bodies text[],
                            OUT hashes bytea[], OUT months int[], OUT faults text[])
-LANGUAGE sql STABLE SET search_path = pg_catalog, sync, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
   SELECT coalesce(array_agg(sha256(convert_to(g.kind || E'\n' || g.rid || E'\n' || g.body, 'UTF8')) ORDER BY g.ord), '{}'),
          coalesce(array_agg(sync.month_of(g.rid) ORDER BY g.ord), '{}'),
          coalesce(array_agg(CASE
@@ -37,7 +38,7 @@ $$;
 -- What becomes of rows that do not depend on each other but by their ids (telemetry, bodies), as one set.
 CREATE FUNCTION sync.judge(p_ws uuid, p_stream text, p_n bigint, p_rids text[], p_hashes bytea[], p_months int[],
                            INOUT statuses text[], OUT seqs bigint[])
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+LANGUAGE sql VOLATILE AS $$
   WITH given AS (
     SELECT g.*, t.stream, t.commit_seq, t.hash AS there,
            first_value(g.ord) OVER same AS first_ord, first_value(g.hash) OVER same AS first_hash
@@ -47,7 +48,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
                        OFFSET 0) AS t ON true
     WINDOW same AS (PARTITION BY g.rid, g.fault IS NULL ORDER BY g.ord)
   ), judged AS (
-    SELECT ord, first_ord, commit_seq, CASE
+    SELECT ord, rid, fault, commit_seq, CASE
              WHEN fault IS NOT NULL THEN fault
              WHEN commit_seq IS NOT NULL THEN CASE WHEN stream = p_stream AND there = hash THEN 'DUP' ELSE 'HASH_CONFLICT' END
              WHEN ord = first_ord THEN 'NEW'
@@ -56,16 +57,17 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
     FROM given
   ), numbered AS (
     SELECT *, p_n + count(*) FILTER (WHERE status = 'NEW') OVER (ORDER BY ord) AS seq FROM judged
+  ), answered AS (
+    SELECT ord, status, CASE status WHEN 'NEW' THEN seq
+                                    WHEN 'DUP' THEN coalesce(commit_seq, first_value(seq) OVER same) END AS seq
+    FROM numbered WINDOW same AS (PARTITION BY rid, fault IS NULL ORDER BY ord)
   )
-  SELECT coalesce(array_agg(one.status ORDER BY one.ord), '{}'),
-         coalesce(array_agg(CASE one.status WHEN 'NEW' THEN one.seq
-                                            WHEN 'DUP' THEN coalesce(one.commit_seq, begin.seq) END ORDER BY one.ord), '{}')
-  FROM numbered one LEFT JOIN numbered begin ON begin.ord = one.first_ord AND one.status = 'DUP'
+  SELECT coalesce(array_agg(status ORDER BY ord), '{}'), coalesce(array_agg(seq ORDER BY ord), '{}') FROM answered
 $$;
 
 CREATE FUNCTION sync.add_set(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[],
                              p_hashes bytea[], p_months int[], p_statuses text[], p_seqs bigint[]) RETURNS void
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+LANGUAGE sql VOLATILE AS $$
   INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, at_us, duration_us, input_tokens,
                         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
                         prompt_id, version_id, provider, model, environment, status)
@@ -83,10 +85,27 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
   WHERE g.fate = 'NEW'
 $$;
 
+-- Whether the history has a version for every name in a JSON list; one look-up each, by the index.
+CREATE FUNCTION sync.holds_versions(p_ws uuid, p_names json) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_name text;
+BEGIN
+  IF p_names IS NULL THEN
+    RETURN true;
+  END IF;
+  FOR v_name IN SELECT json_array_elements_text(p_names) LOOP
+    PERFORM FROM sync.rec r WHERE r.stream = 'meta' AND r.ws = p_ws AND r.kind = 'version' AND r.field = v_name LIMIT 1;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+  END LOOP;
+  RETURN true;
+END $$;
+
 -- One registry record: its fate, and when that is NEW, the row, numbered p_seq.
 CREATE FUNCTION sync.add_meta(p_ws uuid, p_role text, p_seq bigint, p_rid text, p_kind text, p_body text, p_hash bytea,
                               p_month int, OUT fate text, OUT seq bigint)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, sync, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_there record;
   v_body json := p_body::json;
@@ -102,10 +121,7 @@ BEGIN
   IF FOUND THEN
     fate := CASE WHEN v_there.stream = 'meta' AND v_there.hash = p_hash THEN 'DUP' ELSE 'HASH_CONFLICT' END;
     seq := CASE fate WHEN 'DUP' THEN v_there.commit_seq END;
-  ELSIF p_kind = 'version' AND EXISTS (
-    SELECT FROM json_array_elements_text(coalesce(v_parents, '[]')) AS p(parent)
-    WHERE NOT EXISTS (SELECT FROM sync.rec r
-                      WHERE r.stream = 'meta' AND r.ws = p_ws AND r.kind = 'version' AND r.field = p.parent)) THEN
+  ELSIF p_kind = 'version' AND NOT sync.holds_versions(p_ws, v_parents) THEN
     fate := 'MISSING_PARENT';
   ELSIF p_kind = 'label' AND p_role NOT IN ('owner', 'admin', 'maintainer') AND (v_body ->> 'field') = ANY (
     (SELECT w.protected_labels FROM sync.workspace w WHERE w.ws = p_ws)::text[]) THEN
@@ -122,7 +138,8 @@ END $$;
 CREATE FUNCTION sync.push_v1(
   p_ws uuid, p_stream text, p_device text, p_rids text[], p_kinds text[], p_bodies text[], p_fence bigint, p_fence_chain text,
   OUT fence_lost boolean, OUT upto bigint, OUT upto_chain text, OUT statuses text[], OUT seqs bigint[])
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s'
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies);
   v_hashes bytea[];

@@ -64,17 +64,21 @@ BEGIN
 END $$;
 
 CREATE FUNCTION sync.missing_v1(p_ws uuid, p_stream text, p_rids text[]) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   PERFORM sync.check_pull(p_ws, p_stream);
   IF cardinality(p_rids) > 10000 THEN
     RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'at most 10000 ids at once';
   END IF;
   RETURN QUERY
-    SELECT g.rid FROM unnest(p_rids) WITH ORDINALITY AS g(rid, ord)
-    WHERE NOT EXISTS (SELECT FROM sync.rec r
-                      WHERE r.ws = p_ws AND r.stream = p_stream AND r.rid = g.rid AND r.month = sync.month_of(g.rid))
-    ORDER BY g.ord;
+    WITH asked AS MATERIALIZED (
+      SELECT a.rid, a.ord, sync.month_of(a.rid) AS month FROM unnest(p_rids) WITH ORDINALITY AS a(rid, ord)
+    )
+    SELECT g.rid FROM asked g
+    LEFT JOIN LATERAL (SELECT true AS held FROM sync.rec r
+                       WHERE r.ws = p_ws AND r.stream = p_stream AND r.rid = g.rid AND r.month = g.month OFFSET 0) AS r ON true
+    WHERE r.held IS NULL ORDER BY g.ord;
 END $$;
 
 -- One row for each first byte of a hash; xor is signed here, the same 64 bits.
