@@ -26,6 +26,8 @@ from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.store import recount
 from ledger_tui.store.sqlite import library
+from ledger_tui.ui.places.costs import periods
+from ledger_tui.ui.places.costs.reading import Wish, read_look
 
 from tests.benchmarks.result import Result, at_most
 
@@ -95,6 +97,9 @@ def measure(ledger: PromptLedger) -> list[Result]:
     views["length of a prompt's answers"] = lambda: stats.length_history("prompt-0")
     views["usage stats"] = lambda: stats.usage_stats(date_range=(month.since, month.until))
     views["prompt performance"] = lambda: stats.prompt_performance("prompt-0", (month.since, month.until))
+    for by in GROUPINGS[1:]:
+        wish = Wish(periods.CUSTOM, periods.Days(month.since, month.until), by=by)
+        views[f"the Costs place by {by}"] = partial(read_look, ledger, wish)
     results += [at_most(name, median_ms(view), "ms", VIEW_MS) for name, view in views.items()]
     row = stats.breakdown("model", month, limit=1).rows[0]
     results.append(

@@ -55,7 +55,7 @@ class CostsPlace(CostPainting):
         Binding("right_square_bracket", "period(1)", "Longer", show=False, id="costs.longer", tooltip="The longer period"),
         Binding("s", "sort(1)", "Sort", id="costs.sort", tooltip="Sort the table by the next column"),
         Binding("S", "turn", "Turn", show=False, id="costs.turn", tooltip="Turn the order of the table round"),
-        Binding("t", "pane", "Table/plot", id="costs.pane", tooltip="Plot, table of days or detail"),
+        Binding("t", "pane", "View", id="costs.pane", tooltip="Plot, table of days or detail"),
         Binding("m", "metric(1)", "Figure", id="costs.metric", tooltip="Show another figure of the days in the plot"),
         Binding("M", "metric(-1)", "Figure before", show=False, id="costs.metric_before", tooltip="The figure before it"),
     ]  # fmt: skip

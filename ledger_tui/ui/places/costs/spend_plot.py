@@ -145,23 +145,18 @@ One bar a day (of several days where the period is long). The line across is the
         for number, bar in enumerate(plot.bars):
             told = "?" if bar.unpriced else ""
             told += "⚠" if any(day.key[0] in self._spikes for day in bar.days) else ""
-            told = told[-plot.bar_width :]
             here = number == at
-            start = plot.left + plot.start(number)
-            if here:
-                start += max(0, (plot.bar_width - 1 - len(told)) // 2)
-            else:
-                start += max(0, (plot.bar_width - len(told)) // 2)
+            told = told[-(max(1, plot.step - 1) if here else plot.bar_width) :]
+            if here and plot.step == 1:
+                told = ""
             if not here and not told:
                 continue
+            start = plot.left + plot.start(number) + max(0, (plot.bar_width - here - len(told)) // 2)
             parts.append(Content(" " * (start - column)))
-            column = max(start, column)
             if here:
                 parts.append(Content.styled("▲", cursor))
-                column += 1
-                told = told if plot.bar_width > len(told) else told[: plot.bar_width - 1]
             parts.append(Content.styled(told, mark))
-            column += len(told)
+            column = start + here + len(told)
         return Content.assemble(*parts)
 
     def words(self) -> str:
