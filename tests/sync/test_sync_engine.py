@@ -359,3 +359,11 @@ def test_progress_counts_up_to_what_there_is(server: MemoryServer, logs: tuple[F
     sends = [progress.done for progress in told if progress.doing == "send"]
     assert sends == [1_000, 2_000, 2_500] and all(p.done <= p.total for p in told)
     assert [p.done for p in told if p.doing == "receive"][-1] == 2_500
+
+
+def test_f19_an_older_client_may_only_work_alone_and_is_told(logs: tuple[FileLog, FileLog]) -> None:
+    """A server that needs a newer protocol says so before anything is written; what waits keeps waiting."""
+    server = MemoryServer(protocol=2)
+    logs[0].write(record())
+    receipt = engine(logs[0], server.remote("ada")).sync()
+    assert "upgrade" in receipt.why_not and receipt.unsent == {"meta": 1} and server.commits == []

@@ -104,7 +104,7 @@ def test_i1_to_i20_hold_whatever_happens() -> None:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     run_state_machine_as_test(
         Lives,
-        settings=settings(max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=checks),
+        settings=settings(max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=checks),
     )
     assert SEEN["sync"] > 1_000 and SEEN["crash"] > 30 and SEEN["restore"] > 30, SEEN
 
