@@ -64,10 +64,9 @@ async def look_back(pilot: Pilot[None], text: str) -> None:
 
 
 async def shows(pilot: Pilot[None], *words: str) -> str:
-    """Wait until the screen has all these words."""
-    return await until(
-        lambda: (text := screen_text(pilot)) and all(word in text for word in words) and text, pilot, f"{words}"
-    )
+    """Wait until the screen has all these words, and return it."""
+    await until(lambda: all(word in screen_text(pilot) for word in words), pilot, f"{words}")
+    return screen_text(pilot)
 
 
 def editor_text(pilot: Pilot[None]) -> str:
