@@ -48,7 +48,7 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     | ctrl+p | The palette: every action, prompt, trace and theme. |
     | y, ctrl+y | Copy the source text. |
     | $ | The receipt of the cost under the cursor. |
-    | x, X | Write what is shown into a file. |
+    | X | Write what is shown into a file. |
     | ! | Budgets and alerts. |
     | T, f11 | As of: the ledger as it stood at a moment, and back to the present. |
     | u | Undo the last change of the registry. |
@@ -94,7 +94,7 @@ class LedgerApp(LookingBack, inherit_bindings=False):
             id="app.receipt",
             tooltip="The receipt of the cost under the cursor",
         ),
-        Binding("x,X", "export", "Export", show=False, id="app.export", tooltip="Write what is shown into a file"),
+        Binding("X", "export", "Export", show=False, id="app.export", tooltip="Write what is shown into a file"),
         Binding(
             "exclamation_mark",
             "alerts",

@@ -48,7 +48,7 @@ def dialog(pilot: Pilot[None]) -> ExportDialog:
 
 async def open_dialog(pilot: Pilot[None]) -> ExportDialog:
     """Press the key."""
-    await pilot.press("x")
+    await pilot.press("X")
     await until(lambda: isinstance(pilot.app.screen, ExportDialog), pilot, "the dialog")
     await settle(pilot)
     return dialog(pilot)
