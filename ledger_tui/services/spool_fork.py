@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 _live: weakref.WeakSet[Spooler] = weakref.WeakSet()
 _held: list[threading.Lock] = []
-_PAIRED = {"logging": "_lock", "concurrent.futures.thread": "_global_shutdown_lock"}
-"""Modules that take a lock before every fork() and release it in the parent. One that the drain loads while fork() waits
-for it comes too late to take its lock, and would fail to release it."""
+_PAIRED = {"logging": ("_lock", "LogRecord"), "concurrent.futures.thread": ("_global_shutdown_lock", "_WorkItem")}
+"""Modules that take a lock before every fork() and release it in the parent, and the first name that they define after they
+asked for that. One that the drain loads while fork() waits for it comes too late to take its lock, and would fail to release
+it."""
 
 
 def watch(spooler: Spooler) -> None:
@@ -31,14 +32,18 @@ def close_all() -> None:
 
 
 def _before() -> None:
-    absent = [name for name in _PAIRED if name not in sys.modules]
+    late = [name for name in _PAIRED if not _is_paired(name)]
     for one in list(_live):
         if (lock := one.before_fork()) is not None:
             _held.append(lock)
-    for name in absent:
-        module = sys.modules.get(name)
-        if module is not None and not getattr(module.__spec__, "_initializing", False):
-            getattr(module, _PAIRED[name]).acquire()
+    for name in late:
+        if _is_paired(name):
+            getattr(sys.modules[name], _PAIRED[name][0]).acquire()
+
+
+def _is_paired(name: str) -> bool:
+    """Whether a module, though it may still be loading, has asked to be told of every fork()."""
+    return hasattr(sys.modules.get(name), _PAIRED[name][1])
 
 
 def _after_in_parent() -> None:

@@ -529,7 +529,12 @@ assert threading.Thread(target=logging.basicConfig).start() is None
 if child:
     assert os.waitpid(child, 0)[1] == 0
 """
-    started = program(code, tmp_path)
-    _, err = started.communicate(timeout=60)
-    assert (started.returncode, err) == (0, "")
-    assert len(stored(ledger_in(tmp_path))) == 2
+    with ledger_in(tmp_path) as reader:
+        reader.prepare()
+        started = program(code, tmp_path)
+        _, err = started.communicate(timeout=60)
+        assert started.returncode == 0, err
+        # On a busy machine closing may leave a record to the next program, and say so; nothing else may be said.
+        assert [line for line in err.splitlines() if "for the next program" not in line] == []
+        assert reader.flush()
+        assert len(stored(reader)) == 2
