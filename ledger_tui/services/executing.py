@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ledger_tui.domain.trace_tree import SpanTree
     from ledger_tui.domain.values import TraceRow
     from ledger_tui.services.models import ModelService
-    from ledger_tui.services.registry import RegistryService, SaveResult, VersionRef
     from ledger_tui.services.queueing import QueueService
+    from ledger_tui.services.registry import RegistryService, SaveResult, VersionRef
     from ledger_tui.services.run_values import RunRequest, RunResult
     from ledger_tui.services.runs import RunService
     from ledger_tui.services.templates import TemplateService
@@ -152,6 +152,9 @@ class Workspace(Protocol):
     def traces(self) -> TraceService: ...
 
     @property
+    def queue(self) -> QueueService: ...
+
+    @property
     def settings(self) -> Settings: ...
 
     def prepare(self) -> None: ...
@@ -160,9 +163,6 @@ class Workspace(Protocol):
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """The version that is to be used, with its content."""
-
-    @property
-    def queue(self) -> QueueService: ...
 
     version_id: str
     number: int
