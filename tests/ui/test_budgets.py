@@ -58,7 +58,9 @@ async def test_spending_elsewhere_is_told_once_by_a_toast(workstation: Workstati
         await until(lambda: "$5.00" in first_row(pilot), pilot, "the budget")
         spend(ledger, 600 * CENT)
         await until(lambda: "✗" in first_row(pilot), pilot, "the mark")
-        told = [note for note in pilot.app._notifications if note.title == "Budget spent"]
+        told = await until(
+            lambda: [note for note in pilot.app._notifications if note.title == "Budget spent"], pilot, "the toast"
+        )
         assert len(told) == 1 and "$6.01 of $5.00 (120 %)" in told[0].message
         await until(lambda: "1 alert" in first_row(pilot), pilot, "the count")
 
