@@ -8,10 +8,10 @@ The house. Imports go down only; `lint-imports` checks it.
     ui | cli                    front doors: show, call, return; they own no rule
     testing                     for the tests of programs that use us: a ledger in memory, scripted models, steady time and ids
     ledger                      PromptLedger: built once, hands out the services; what programs import
-    sdk                         its methods for programs in small groups, and what they return; the services it hands out (rooms.py);
-                                spans of code, wrapped clients
+    sdk                         its methods for programs in small groups, what they return, and the services it hands out
+                                (rooms.py); spans of code, wrapped clients
     services                    what one can do; here synchronous storage meets asynchronous providers (services/runs.py)
-    providers | pricing         rooms with small doors, unaware of each other
+    providers | pricing | sync  rooms with small doors, unaware of each other
     store                       where facts are kept: engine, queries, migrations, files; all SQL
     domain                      what things are: tables.py (the schema on one page), values, pure logic
     settings, paths, errors,    under all

@@ -39,7 +39,9 @@ def main() -> None:
     """Fill a demo in a temporary folder, draw it, throw it away."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        with PromptLedger(str(place / "demo.db"), paths=Paths(place, place / "config"), environment="production") as ledger:
+        with PromptLedger(
+            str(place / "demo.db"), paths=Paths(place, place / "config"), environment="production"
+        ) as ledger:
             ledger.prepare()
             demo.fill(ledger)
             FILE.write_text(asyncio.run(draw(ledger)))

@@ -89,7 +89,9 @@ asyncio.run(show())
 def test_the_first_paint_waits_for_nothing_heavy(tmp_path: Path) -> None:
     """The real workstation shows the prompts of a ledger before any heavy library is loaded, and without click."""
     database = str(tmp_path / "ledger.db")
-    loaded_after(f"import ledger_tui\nledger = ledger_tui.PromptLedger({database!r})\nledger.create_prompt('prompt-one', 'x')")
+    loaded_after(
+        f"import ledger_tui\nledger = ledger_tui.PromptLedger({database!r})\nledger.create_prompt('prompt-one', 'x')"
+    )
     assert not loaded_after(FIRST_PAINT.format(database=database)) & (HEAVY | {"click", "genai_prices"})
 
 

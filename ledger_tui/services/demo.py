@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ledger_tui.domain import clock
@@ -14,6 +15,7 @@ from ledger_tui.services.demo_traces import DAY_US, traces
 from ledger_tui.services.executing import Workspace, closing
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.values import SpanRecord
     from ledger_tui.services.budgets import BudgetService
     from ledger_tui.services.prices import PriceService
 
@@ -45,10 +47,24 @@ def fill(ledger: DemoWorkspace, now_us: int | None = None) -> None:
     versions = {prompt.name: _save(ledger, prompt, now_us) for prompt in PROMPTS}
     world = World(versions, ledger.templates.render, random.Random(SEED))
     stories = traces(world, now_us)
+    cards: dict[str, int | None] = {}
     for first in range(0, len(stories), _BATCH):
-        ledger.traces.record([span for spans in stories[first : first + _BATCH] for span in spans])
+        batch = [_charged(ledger, span, cards) for spans in stories[first : first + _BATCH] for span in spans]
+        ledger.traces.record(batch)
     asyncio.run(closing(ledger, _run(ledger, versions, now_us)))
     _set_limits(ledger, now_us)
+
+
+def _charged(ledger: DemoWorkspace, span: SpanRecord, cards: dict[str, int | None]) -> SpanRecord:
+    """A call with the rates it was charged by instead of its receipt, as a recorded call has them."""
+    receipt = span.attributes.get("receipt")
+    if receipt is None:
+        return span
+    key = repr([receipt.get(name) for name in ("provider", "model", "price_from", "rates", "tiers")])
+    if key not in cards:
+        cards[key] = ledger.prices.keep_card(receipt)
+    attributes = {name: value for name, value in span.attributes.items() if name != "receipt"}
+    return replace(span, card_id=cards[key], attributes=attributes)
 
 
 def _set_limits(ledger: DemoWorkspace, now_us: int) -> None:

@@ -126,6 +126,13 @@ class PriceService:
         name = self.name(model)
         return self.book.look().card(*name, self._database.now_us() if at_us is None else at_us, self._address(name[0]))
 
+    def keep_card(self, receipt: Mapping[str, Any]) -> int | None:
+        """Keep the rates of a receipt and give their key, for a record that says by what it was charged; None: not ours."""
+        from ledger_tui.store import rate_cards
+
+        with self._database.lean_write() as lean:
+            return rate_cards.of_receipt(lean, receipt)
+
     def library_card(self, provider: str, model: str, at_us: int | None = None) -> RateCard | None:
         """The rates that the public book knows, whatever the own prices are."""
         from ledger_tui.pricing.book import library_card

@@ -93,7 +93,9 @@ def run() -> list[Result]:
     medians = {name: statistics.median(values) for name, values in times.items()}
     note = f"ours {medians['ours'] * 1000:.0f} ms, bare DataTable {medians['bare'] * 1000:.0f} ms, {ROUNDS} rounds each"
     return [
-        at_most(f"start: first frame with {PROMPTS:,} prompts", medians["ours"] / medians["bare"], "×", LIMIT_RATIO, note),
+        at_most(
+            f"start: first frame with {PROMPTS:,} prompts", medians["ours"] / medians["bare"], "×", LIMIT_RATIO, note
+        ),
         at_most("start: heavy libraries at first paint", len(loaded), "", 0, ", ".join(loaded)),
     ]
 

@@ -130,7 +130,13 @@ def once(headless: bool) -> dict[str, float]:
     """Measure once in a new process, on a pty unless headless."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
-        command = [sys.executable, "-m", "tests.benchmarks.bench_streaming", "headless" if headless else "pty", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.bench_streaming",
+            "headless" if headless else "pty",
+            str(out),
+        ]
         if headless:
             subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
         else:

@@ -29,6 +29,8 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         limit = "" if result.limit is None else f"≤ {result.limit:g} {result.unit}".rstrip()
         mark = {True: "✓", False: "✗", None: " "}[result.ok]
-        rows.append((mark, result.name, f"{result.value:.3g} {result.unit}".rstrip(), limit, getattr(result, "note", "")))
+        rows.append(
+            (mark, result.name, f"{result.value:.3g} {result.unit}".rstrip(), limit, getattr(result, "note", ""))
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join("  ".join(cell.ljust(widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)

@@ -160,7 +160,15 @@ def test_only_plain_openings_skip_the_command_line() -> None:
     """The fast path takes the global options alone; everything else is parsed properly."""
     assert plain_options([]) == {}
     assert plain_options(["--theme", "x", "--database-url=/a b"]) == {"--theme": "x", "--database-url": "/a b"}
-    for arguments in (["run"], ["--theme"], ["--theme="], ["--theme", "--x"], ["--help"], ["--version"], ["x", "--theme"]):
+    for arguments in (
+        ["run"],
+        ["--theme"],
+        ["--theme="],
+        ["--theme", "--x"],
+        ["--help"],
+        ["--version"],
+        ["x", "--theme"],
+    ):
         assert plain_options(arguments) is None
 
 
@@ -178,7 +186,11 @@ def test_an_unexpected_error_is_short_and_its_details_private(call: Call, tmp_pa
     assert "RuntimeError" in log.read_text() and "sk-canary-0123456789" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
     shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False, env={**os.environ, "LEDGER_DEBUG": "1"}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "LEDGER_DEBUG": "1"},
     )
     assert b"Traceback" in shown.stderr
 
@@ -191,6 +203,12 @@ def test_nothing_in_a_text_reaches_the_terminal_as_a_command(call: Call, tmp_pat
     assert call("prompts", "save", "p", "--file", str(file), "-m", evil).code == 0
     assert call("prompts", "show", "p").out == evil.encode()
     reply = ("run", "p", "--model", "offline", "--param", "offline_delay_s=0", "--param", f"offline_reply={evil}")
-    for arguments in (("prompts", "show", "p"), ("prompts", "history", "p"), reply, (*reply, "--stream"), ("run", evil)):
+    for arguments in (
+        ("prompts", "show", "p"),
+        ("prompts", "history", "p"),
+        reply,
+        (*reply, "--stream"),
+        ("run", evil),
+    ):
         shown, _ = on_terminal(*arguments)
         assert not set("\x1b\x07\x9b\u202e") & set(shown.decode()), arguments

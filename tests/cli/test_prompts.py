@@ -120,5 +120,7 @@ def test_refused_input_is_said_in_three_parts(call: Call, welcome: str, tmp_path
 
 def test_search_finds_prompts_by_their_text(call: Call, welcome: str) -> None:
     """``--search`` keeps the prompts whose text holds the words."""
-    assert [row["name"] for row in call("prompts", "list", "--search", "company", "--json").json["prompts"]] == [welcome]
+    assert [row["name"] for row in call("prompts", "list", "--search", "company", "--json").json["prompts"]] == [
+        welcome
+    ]
     assert call("prompts", "list", "--search", "zebra", "--json").json["prompts"] == []

@@ -66,7 +66,9 @@ def test_saving_tells_whether_something_changed(ledger: PromptLedger) -> None:
 def test_versions_labels_and_messages_can_be_named(ledger: PromptLedger) -> None:
     """A version by number or label runs that version; messages give more than one role."""
     ledger.create_prompt("p", "one {{ x }}", labels=["old"], params=NOW)
-    ledger.create_prompt("p", "", messages=[{"role": "system", "text": "Be kind."}, {"role": "user", "text": "two"}], params=NOW)
+    ledger.create_prompt(
+        "p", "", messages=[{"role": "system", "text": "Be kind."}, {"role": "user", "text": "two"}], params=NOW
+    )
     assert ledger.execute("p", {"x": 1}, label="old")["version"] == 1
     assert ledger.execute("p", {"x": 1}, version=1)["version"] == 1
     assert ledger.execute("p")["version"] == 2

@@ -140,7 +140,9 @@ async def test_cancelling_keeps_what_came(ledger: PromptLedger) -> None:
 async def test_cancelling_at_any_moment_leaves_nothing_running(ledger: PromptLedger) -> None:
     """Whenever a run is cancelled, its execution and span end, and the cancellation goes on."""
     for turns in (1, 5, 20, 60, 200, 600, 2_000):
-        task = asyncio.create_task(ledger.runs.run(request(params={"offline_reply": "w " * 999, "offline_delay_s": 0.01})))
+        task = asyncio.create_task(
+            ledger.runs.run(request(params={"offline_reply": "w " * 999, "offline_delay_s": 0.01}))
+        )
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()

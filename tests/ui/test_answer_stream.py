@@ -26,9 +26,7 @@ HOSTILE += "\r\nnext\ttab 漢字 [/] [@click=app.quit]x[/]\x00"
 def pieces(text: str, seed: int) -> Iterator[str]:
     """The text cut at random places, surrogate pairs too."""
     chance = random.Random(seed)
-    units = "".join(
-        char if ord(char) < 0x10000 else "".join(map(chr, _pair(ord(char)))) for char in text
-    )
+    units = "".join(char if ord(char) < 0x10000 else "".join(map(chr, _pair(ord(char)))) for char in text)
     while units:
         size = chance.randint(1, 5)
         yield units[:size]
@@ -51,7 +49,9 @@ def test_a_stream_cut_anywhere_shows_the_same_characters(seed: int) -> None:
 @pytest.mark.parametrize("width", [1, 2, 7, 20, 80])
 def test_a_growing_text_has_the_rows_of_the_whole(width: int) -> None:
     """Wrapping piece by piece gives the rows that wrapping the whole gives."""
-    text = printable("words and a verylongwordthatneverends " * 5 + "漢字 mixed 👩\u200d👧 text\n\n    indented line of code\n" * 3)
+    text = printable(
+        "words and a verylongwordthatneverends " * 5 + "漢字 mixed 👩\u200d👧 text\n\n    indented line of code\n" * 3
+    )
     for seed in range(10):
         growing, rows = GrowingRows(width), []
         for piece in pieces(text, seed):

@@ -368,7 +368,9 @@ async def test_code_and_copy_are_about_this_run(workstation: Workstation, ledger
         assert code is not None
         compile(code.python, "python", "exec")
         assert "'company': 'Acme'" in code.python and "version=1" in code.python
-        assert code.cli.startswith("ledger-tui run support/reply --var company=Acme") and "facts:=[" in code.cli.replace("'", "")
+        assert code.cli.startswith(
+            "ledger-tui run support/reply --var company=Acme"
+        ) and "facts:=[" in code.cli.replace("'", "")
         assert "executions:run" in code.curl
         assert place.copy_source() is None
         await pilot.press("ctrl+r")
@@ -501,5 +503,3 @@ async def test_tool_calls_are_shown() -> None:
     answer = Answer("m")
     answer.end(result)
     assert answer.shown == 'Looking.\n\n**Tool call** `look_up`\n\n```json\n{"q": "x"}\n```'
-
-

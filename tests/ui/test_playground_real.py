@@ -129,7 +129,11 @@ def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
     def call(*words: str) -> str:
         done = subprocess.run(
-            ["tmux", "-L", socket, "-f", "/dev/null", *words], capture_output=True, text=True, env=environment, check=True
+            ["tmux", "-L", socket, "-f", "/dev/null", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
         )
         return done.stdout
 

@@ -207,7 +207,7 @@ class Versions(Vertical):
         figures = self._figures.get(version.number)
         if figures is not None and figures.calls:
             told = [f"{percent(figures.success_rate)} ok", f"p95 {duration(figures.p95_us)}"]
-            told.append(f"{count(figures.total_tokens)} tokens")
+            told.append(f"{count(figures.total_tokens)} tok")
             parts.append((f"\n    {' · '.join(told)}", muted))
         return Content.assemble(*parts)
 
