@@ -166,7 +166,7 @@ def _tables(
 ) -> list[Table]:
     made: list[Table] = []
     for by in groupings:
-        found = ledger.analytics.breakdown(by, selection, order=order, limit=limit)
+        found = ledger.analytics.breakdown(by, selection, order=order, limit=limit, measured=True)
         made.append((by, found.rows, found.group_count))
     return made
 

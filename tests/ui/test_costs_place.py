@@ -188,6 +188,17 @@ async def test_groupings_go_round_by_key_and_mouse(workstation: Workstation, led
         assert "anna" in screen_text(pilot) and "1 user · 1 call without one" in screen_text(pilot)
 
 
+async def test_users_have_percentiles_once_their_calls_are_read(workstation: Workstation, ledger: PromptLedger) -> None:
+    """The table of users stands at once; latency and time to first token follow, worked out from the calls themselves."""
+    spend(ledger, [call(0, user_identifier="anna"), call(1, user_identifier="anna", duration_us=3_000_000)])
+    async with workstation("costs", (200, 60)) as pilot:
+        await settle(pilot)
+        await pilot.press("G", "G")
+        await until(lambda: "anna" in screen_text(pilot) and "3.00s" in screen_text(pilot), pilot, "the percentile")
+        row = cells(groups(pilot), "anna")
+        assert (row["p50"], row["p95"]) == ("1.00s", "3.00s")
+
+
 async def test_sorting_by_key_and_by_a_heading(workstation: Workstation, ledger: PromptLedger) -> None:
     """s sorts by the next column, S turns the order round, a click on a heading sorts and turns; the cursor keeps its row."""
     spend(

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from ledger_tui.errors import InputError, NotFound
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.costs.columns import BY_KEY, NAME
-from ledger_tui.ui.places.costs.reading import Look, More, Wish, read_look, read_more
+from ledger_tui.ui.places.costs.reading import PARTIES, Look, More, Wish, read_look, read_measures, read_more
 
 _LIVE_S = 2.0
 
@@ -77,6 +77,15 @@ class CostBrowser(Place):
     def _read_more(self, more: More) -> None:
         self.more = more
         self.show_more()
+        look = self.look
+        if look is not None and look.question.by in PARTIES:
+            work = partial(read_measures, self.ledger, look)
+            self.load(work, partial(self._measured, look), group="costs-measures", failed=self._failed)
+
+    def _measured(self, before: Look, look: Look) -> None:
+        if self.look is before:
+            self.look = look
+            self.show_look()
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, InputError | NotFound):

@@ -152,6 +152,16 @@ def read_more(ledger: PromptLedger, look: Look) -> More:
     )
 
 
+def read_measures(ledger: PromptLedger, look: Look) -> Look:
+    """The same look, its users or sessions with percentiles: those are worked out call by call, so they come last."""
+    question, limit = look.question, max(1, len(look.groups.rows))
+    order: Order = question.order if question.order in _PARTY_ORDERS else "cost"
+    found = ledger.analytics.breakdown(question.by, question.selection, order=order, limit=limit, measured=True)
+    known = {row.key: row for row in found.rows}
+    rows = tuple(known.get(row.key, row) for row in look.groups.rows)
+    return replace(look, groups=replace(look.groups, rows=rows))
+
+
 def day_budget(ledger: PromptLedger, selection: Selection) -> int | None:
     """The limit of the day's budget that covers exactly the selected calls, in nano-dollars."""
     limited = (selection.provider, selection.model, selection.version, selection.user, selection.session)
