@@ -159,9 +159,13 @@ and keeps what came. Every run is kept in the ledger with its trace, whether it 
     @on(InputForm.Changed)
     @on(MessageEditor.Changed)
     @on(AnswerColumns.Changed)
-    @on(Input.Changed, "#repeat")
     def _changed(self) -> None:
         self._tell_subject()
+        self._look_soon()
+
+    @on(Input.Changed, "#repeat")
+    def _look_soon(self) -> None:
+        """Look at what would be run once nobody types."""
         if self._typing is not None:
             self._typing.reset()
             self._typing.resume()
