@@ -55,6 +55,7 @@ def app_of(pilot: Pilot[None]) -> LedgerApp:
 
 async def look_back(pilot: Pilot[None], text: str) -> None:
     """Press the key, write a moment, enter, and wait for the dialog to go."""
+    await settle(pilot)
     await pilot.press("T")
     await until(lambda: isinstance(pilot.app.screen, MomentDialog), pilot, "the dialog")
     pilot.app.screen.query_one(Input).value = text
@@ -177,6 +178,7 @@ async def test_escape_leaves_the_moment_last(workstation: Workstation, past: dat
 async def test_the_dialog_says_what_is_meant_and_what_is_wrong(workstation: Workstation, past: datetime) -> None:
     """It shows the moment while one is typed, refuses what is none and stays, and offers the moments of last changes."""
     async with workstation() as pilot:
+        await settle(pilot)
         await pilot.press("T")
         await shows(pilot, "an hour ago", "before 2026-03-01 10:00 UTC", "mail/bye")
         field = pilot.app.screen.query_one(Input)

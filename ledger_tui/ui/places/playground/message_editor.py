@@ -143,9 +143,10 @@ A copy: what you change here is run, and the saved prompt stays as it is until *
         await scroll.mount_all([MessageBlock(message) for message in messages or (Message("user", ""),)])
 
     def mark(self, analyses: Sequence[Analysis]) -> None:
-        """Show the problems of each message."""
+        """Show the problems of each message; one that is only being put up has none yet."""
         for block, analysis in zip(self.query(MessageBlock), analyses, strict=False):
-            block.mark(analysis)
+            if block.query(".problem"):
+                block.mark(analysis)
 
     def focus_first(self) -> None:
         """Put the cursor into the last message."""
