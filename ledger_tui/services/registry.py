@@ -272,8 +272,9 @@ class RegistryService:
 
     def _refresh_search(self, session: Session, prompt_id: str) -> None:
         from ledger_tui.store import search_index
+        from ledger_tui.store.session_lean import lean_of
 
-        search_index.refresh_prompt(session, prompt_id)
+        search_index.refresh_prompt(lean_of(session), prompt_id)
 
 
 def pick_version(versions: Sequence[VersionRow], ref: VersionRef, name: str) -> VersionRow:

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel
 
 import ledger_tui.domain.tables  # noqa: F401 - declares the tables
 from ledger_tui.store import folds, sqlite
+from ledger_tui.store.session_lean import lean_of
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -89,7 +90,7 @@ def _folded(given: Mapping[str, Iterable[dict[str, Any]]]) -> dict[str, list[dic
             for name, rows in given.items():
                 if listed := list(rows):
                     session.connection().execute(insert(table(name)), listed)
-            folds.rebuild(session)
+            folds.rebuild(lean_of(session))
         with engine.connect() as connection:
             return {
                 name: [dict(row) for row in connection.execute(select(table(name))).mappings()]

@@ -14,6 +14,7 @@ from ledger_tui.domain.values import ACTIVE
 from ledger_tui.store import registry as writes
 from ledger_tui.store import search_index
 from ledger_tui.store.registry import Origin, Pen
+from ledger_tui.store.session_lean import lean_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _write_one(session: Session, pen: Pen, entry: Entry) -> Written:
     if before != version_id:
         writes.append(session, pen, "label", prompt.id, ACTIVE, version_id)
     fields_changed = _set_fields(session, pen, prompt, entry.fields, is_new=known is None)
-    search_index.refresh_prompt(session, prompt.id)
+    search_index.refresh_prompt(lean_of(session), prompt.id)
     previous = None if before is None else writes.version_number(session, before)
     number = writes.version_number(session, version_id)
     return Written(entry.name, version_id, number, previous, created, fields_changed)

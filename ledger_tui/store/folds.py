@@ -1,198 +1,194 @@
-"""Folds: how each registry fact changes the derived tables, and how those are rebuilt from the journal alone.
+"""Folds in the database: the derived tables brought up to each registry fact, or made anew from the journal alone.
 
-Appending and rebuilding run the same code, so a rebuilt table equals the maintained one. The order of facts is that of the
-shared server, and after it the local order of those that it has not accepted (all of them, where there is no server). Facts
-that were set aside (``store/sync_log.py``) count for nothing.
+The order of facts is that of the shared server, and after it the local order of those that it has not accepted (all of them,
+where there is no server). Facts that were set aside (``store/sync_log.py``) count for nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Any
-
-from sqlmodel import Session, col, delete, func, or_, select
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.budgets import from_value
-from ledger_tui.domain.content import PromptContent
-from ledger_tui.domain.sync import conflicts
-from ledger_tui.domain.tables import (
-    Budget,
-    InputSet,
-    JournalEntry,
-    Label,
-    PriceEntry,
-    Prompt,
-    PromptState,
-    PromptVersion,
-    VersionNumber,
-)
-from ledger_tui.domain.values import ACTIVE
+from ledger_tui.domain.registry_fold import FIELDS, InputsValue, LabelValue, PromptFold, RegistryFact, folded
 
-STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
+if TYPE_CHECKING:
+    from ledger_tui.store.lean import Lean
 
-
-def apply(session: Session, fact: JournalEntry, *, stands: bool = True) -> None:
-    """Bring the derived tables up to one more fact; facts of unknown kinds change nothing.
-
-    stands: False for a label's fact whose value another fact keeps from holding.
-    """
-    if fact.kind == "price":
-        _price(session, fact, json.loads(fact.value))
-    elif fact.kind == "budget":
-        _budget(session, fact, json.loads(fact.value))
-    if fact.prompt_id is None:
-        return
-    state = _state(session, fact)
-    state.updated_us = max(state.updated_us, fact.at_us)
-    value = json.loads(fact.value)
-    if fact.kind == "version":
-        _number(session, state, fact.field)
-    elif fact.kind == "label" and stands:
-        _label(session, state, fact, value)
-    elif fact.kind == "field" and fact.field in STATE_FIELDS:
-        setattr(state, fact.field, json.dumps(value) if fact.field == "tags" else value)
-    elif fact.kind == "inputs":
-        _inputs(session, fact, value)
-    session.add(state)
-    session.flush()
-
-
-def rebuild(session: Session) -> int:
-    """Forget every derived registry row and replay the journal; returns the number of facts."""
-    for table in (Label, InputSet, PromptState, VersionNumber, PriceEntry, Budget):
-        session.exec(delete(table))
-    session.flush()
-    session.expunge_all()
-    return _replay(session, list(session.exec(_IN_ORDER).all()))
-
-
-def refold(session: Session, prompt_ids: Collection[str], *, shared: bool) -> None:
-    """Replay the facts of some prompts, and with ``shared`` those about no prompt: their order may have changed."""
-    facts: list[JournalEntry] = []
-    if shared:
-        for table in (PriceEntry, Budget):
-            session.exec(delete(table))
-        facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).is_(None))).all()
-    wanted = sorted(prompt_ids)
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = wanted[start : start + _CHUNK]
-        for fold in (Label, InputSet, PromptState, VersionNumber):
-            session.exec(delete(fold).where(fold.prompt_id.in_(chunk)))  # type: ignore[attr-defined]
-        facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).in_(chunk))).all()
-    session.flush()
-    session.expire_all()
-    _replay(session, facts)
-
-
-_IN_ORDER = (
-    select(JournalEntry)
-    .where(or_(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq) >= 0))
-    .order_by(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq), col(JournalEntry.seq))
-)
+STATE_FIELDS = FIELDS
 _CHUNK = 400
+_FACT = ", ".join(RegistryFact._fields)
+_STANDING = "(commit_seq IS NULL OR commit_seq >= 0)"
+_IN_ORDER = "ORDER BY prompt_id, commit_seq IS NULL, commit_seq, seq"
+_BY_PROMPT = ("labels", "input_sets", "prompt_states", "version_numbers")
 
 
-def _replay(session: Session, facts: Sequence[JournalEntry]) -> int:
-    kept_back = _kept_back(facts)
-    # Versions first: their numbers depend on each other only, and a label may come before its version from elsewhere.
-    for fact in sorted(facts, key=lambda fact: fact.kind != "version"):
-        apply(session, fact, stands=fact.rid not in kept_back)
+def apply(lean: Lean, fact: RegistryFact) -> None:
+    """Bring the derived tables up to one more fact; facts of unknown kinds change nothing."""
+    if fact.prompt_id is None:
+        _apply_shared(lean, fact)
+        return
+    prompt = _kept(lean, fact.prompt_id, fact.kind)
+    prompt.step(fact)
+    _write_one(lean, fact.prompt_id, prompt, fact)
+
+
+def rebuild(lean: Lean) -> int:
+    """Forget every derived registry row and replay the journal; returns the number of facts."""
+    for table in (*_BY_PROMPT, "price_entries", "budgets"):
+        lean.execute(f"DELETE FROM {table}")
+    prompts = [str(row[0]) for row in lean.fetch("SELECT DISTINCT prompt_id FROM journal WHERE prompt_id IS NOT NULL")]
+    return _replay_prompts(lean, sorted(prompts)) + _replay_shared(lean)
+
+
+def refold(lean: Lean, prompt_ids: Collection[str], *, shared: bool) -> None:
+    """Replay the facts of some prompts, and with ``shared`` those about no prompt: their order may have changed."""
+    if shared:
+        lean.execute("DELETE FROM price_entries")
+        lean.execute("DELETE FROM budgets")
+        _replay_shared(lean)
+    wanted = sorted(prompt_ids)
+    for table in _BY_PROMPT:
+        lean.executemany(f"DELETE FROM {table} WHERE prompt_id = :id", [{"id": prompt_id} for prompt_id in wanted])
+    _replay_prompts(lean, wanted)
+
+
+def _replay_prompts(lean: Lean, prompt_ids: Sequence[str]) -> int:
+    count = 0
+    for start in range(0, len(prompt_ids), _CHUNK):
+        names = {f"p{n}": prompt_id for n, prompt_id in enumerate(prompt_ids[start : start + _CHUNK])}
+        sql = f"SELECT {_FACT} FROM journal WHERE prompt_id IN ({_marks(names)}) AND {_STANDING} {_IN_ORDER}"
+        facts = [RegistryFact(*row) for row in lean.fetch(sql, names)]
+        count += len(facts)
+        groups = groupby(facts, key=lambda fact: fact.prompt_id)
+        _insert(lean, {str(prompt_id): folded(list(members)) for prompt_id, members in groups})
+    return count
+
+
+def _replay_shared(lean: Lean) -> int:
+    sql = f"SELECT {_FACT} FROM journal WHERE prompt_id IS NULL AND {_STANDING} {_IN_ORDER}"
+    facts = [RegistryFact(*row) for row in lean.fetch(sql)]
+    for fact in facts:
+        _apply_shared(lean, fact)
     return len(facts)
 
 
-def _kept_back(facts: Sequence[JournalEntry]) -> set[str]:
-    """Facts of protected labels that do not hold: a label keeps its value until a fact saw every candidate."""
-    registers: dict[tuple[str | None, str], list[conflicts.Fact]] = defaultdict(list)
-    for fact in facts:
-        if conflicts.is_protected(fact.kind, fact.field):
-            found = conflicts.Fact(fact.rid, fact.value, tuple(json.loads(fact.base)), fact.commit_seq, fact.seq or 0)
-            registers[fact.prompt_id, fact.field].append(found)
-    kept_back: set[str] = set()
-    for members in registers.values():
-        held = conflicts.register(members, protected=True)
-        kept_back.update(member.rid for member in members if held is not None and member.rid != held.rid)
-    return kept_back
+def _kept(lean: Lean, prompt_id: str, kind: str) -> PromptFold:
+    """What the tables say of a prompt: as much as a fact of this kind can change or depends on."""
+    chosen = {"id": prompt_id}
+    prompt = PromptFold()
+    state = lean.one(f"SELECT updated_us, {', '.join(FIELDS)} FROM prompt_states WHERE prompt_id = :id", chosen)
+    if state is not None:
+        prompt.updated_us, prompt.fields = int(state[0]), dict(zip(FIELDS, state[1:], strict=True))
+        prompt.fields["archived"] = bool(prompt.fields["archived"])
+    numbers = "SELECT version_id, number FROM version_numbers WHERE prompt_id = :id ORDER BY number"
+    prompt.numbers = {row[0]: int(row[1]) for row in lean.fetch(numbers, chosen)}
+    labels = "SELECT label, version_id, rid, actor, at_us FROM labels WHERE prompt_id = :id"
+    prompt.labels = {row[0]: LabelValue(*row[1:]) for row in lean.fetch(labels, chosen)}
+    if kind == "inputs":
+        inputs = "SELECT name, variables, rid, at_us FROM input_sets WHERE prompt_id = :id"
+        prompt.inputs = {row[0]: InputsValue(*row[1:]) for row in lean.fetch(inputs, chosen)}
+    return prompt
 
 
-def _state(session: Session, fact: JournalEntry) -> PromptState:
-    state = session.get(PromptState, fact.prompt_id)
-    if state is None:
-        prompt = session.get_one(Prompt, fact.prompt_id)
-        state = PromptState(prompt_id=prompt.id, name=prompt.name, updated_us=fact.at_us)
-        session.add(state)
-        session.flush()
-    return state
+def _write_one(lean: Lean, prompt_id: str, prompt: PromptFold, fact: RegistryFact) -> None:
+    """Write what one fact can have changed."""
+    place = {"id": prompt_id, "field": fact.field}
+    if fact.kind == "version":
+        lean.execute(
+            "INSERT INTO version_numbers (version_id, prompt_id, number) VALUES (:field, :id, :number) "
+            "ON CONFLICT (version_id) DO NOTHING",
+            {**place, "number": prompt.numbers[fact.field]},
+        )
+    elif fact.kind == "label":
+        lean.execute("DELETE FROM labels WHERE prompt_id = :id AND label = :field", place)
+        if fact.field in prompt.labels:
+            lean.insert_rows("labels", _LABEL, [(prompt_id, fact.field, *prompt.labels[fact.field])])
+    elif fact.kind == "inputs":
+        lean.execute("DELETE FROM input_sets WHERE prompt_id = :id AND name = :field", place)
+        if fact.field in prompt.inputs:
+            lean.insert_rows("input_sets", _INPUTS, [(prompt_id, fact.field, *prompt.inputs[fact.field])])
+    lean.execute("DELETE FROM prompt_states WHERE prompt_id = :id", {"id": prompt_id})
+    _insert_states(lean, {prompt_id: prompt})
 
 
-def _number(session: Session, state: PromptState, version_id: str) -> None:
-    if session.get(VersionNumber, version_id) is not None:
-        return
-    highest = session.exec(
-        select(func.max(VersionNumber.number)).where(VersionNumber.prompt_id == state.prompt_id)
-    ).one()
-    number = (highest or 0) + 1
-    session.add(VersionNumber(version_id=version_id, prompt_id=state.prompt_id, number=number))
-    state.version_count += 1
-    state.latest_version_id, state.latest_number = version_id, number
+_LABEL = ("prompt_id", "label", "version_id", "rid", "actor", "at_us")
+_INPUTS = ("prompt_id", "name", "variables", "rid", "at_us")
+_NUMBER = ("version_id", "prompt_id", "number")
+_STATE = (
+    "prompt_id", "name", "description", "tags", "team", "archived", "mode", "version_count", "latest_version_id",
+    "latest_number", "active_version_id", "active_number", "model", "updated_us",
+)  # fmt: skip
 
 
-def _label(session: Session, state: PromptState, fact: JournalEntry, version_id: str | None) -> None:
-    label = session.get(Label, (state.prompt_id, fact.field))
-    if version_id is None:
-        if label is not None:
-            session.delete(label)
-    else:
-        label = label or Label(prompt_id=state.prompt_id, label=fact.field, version_id=version_id, rid="", at_us=0)
-        label.version_id, label.rid, label.actor, label.at_us = version_id, fact.rid, fact.actor, fact.at_us
-        session.add(label)
-    if fact.field == ACTIVE:
-        _activate(session, state, version_id)
+def _insert(lean: Lean, prompts: Mapping[str, PromptFold]) -> None:
+    numbers = [(version, id_, number) for id_, p in prompts.items() for version, number in p.numbers.items()]
+    labels = [(id_, label, *value) for id_, p in prompts.items() for label, value in p.labels.items()]
+    inputs = [(id_, name, *value) for id_, p in prompts.items() for name, value in p.inputs.items()]
+    for table, columns, rows in (
+        ("version_numbers", _NUMBER, numbers), ("labels", _LABEL, labels), ("input_sets", _INPUTS, inputs),
+    ):  # fmt: skip
+        if rows:
+            lean.insert_rows(table, columns, rows)
+    _insert_states(lean, prompts)
 
 
-def _activate(session: Session, state: PromptState, version_id: str | None) -> None:
-    state.active_version_id, state.active_number, state.model = version_id, 0, None
-    if version_id is not None:
-        state.active_number = session.get_one(VersionNumber, version_id).number
-        state.model = PromptContent.from_json(session.get_one(PromptVersion, version_id).content).model
+def _insert_states(lean: Lean, prompts: Mapping[str, PromptFold]) -> None:
+    names = {f"p{n}": prompt_id for n, prompt_id in enumerate(prompts)}
+    found = {row[0]: row[1] for row in lean.fetch(f"SELECT id, name FROM prompts WHERE id IN ({_marks(names)})", names)}
+    models = _models(lean, [prompt.active for prompt in prompts.values() if prompt.active is not None])
+    rows = [_state_row(prompt_id, found[prompt_id], prompt, models) for prompt_id, prompt in prompts.items()]
+    if rows:
+        lean.insert_rows("prompt_states", _STATE, rows)
 
 
-def _inputs(session: Session, fact: JournalEntry, variables: dict[str, Any] | None) -> None:
-    kept = session.get(InputSet, (fact.prompt_id, fact.field))
-    if variables is None:
-        if kept is not None:
-            session.delete(kept)
-        return
-    kept = kept or InputSet(prompt_id=fact.prompt_id or "", name=fact.field, variables="", rid="", at_us=0)
-    kept.variables, kept.rid, kept.at_us = fact.value, fact.rid, fact.at_us
-    session.add(kept)
+def _state_row(prompt_id: str, name: str, prompt: PromptFold, models: Mapping[str, str | None]) -> tuple[Any, ...]:
+    fields, latest, active = prompt.fields, prompt.latest, prompt.active
+    return (
+        prompt_id, name, fields.get("description", ""), fields.get("tags", "[]"), fields.get("team", ""),
+        bool(fields.get("archived", False)), fields.get("mode", "full"), len(prompt.numbers), latest,
+        prompt.numbers[latest] if latest else 0, active, prompt.numbers.get(active, 0) if active else 0,
+        models.get(active) if active else None, prompt.updated_us,
+    )  # fmt: skip
 
 
-def _price(session: Session, fact: JournalEntry, value: dict[str, Any] | None) -> None:
+def _models(lean: Lean, version_ids: Sequence[str]) -> dict[str, str | None]:
+    """The model that each version names."""
+    if not version_ids:
+        return {}
+    names = {f"v{n}": version_id for n, version_id in enumerate(version_ids)}
+    rows = lean.fetch(f"SELECT id, content FROM prompt_versions WHERE id IN ({_marks(names)})", names)
+    return {version_id: json.loads(content)["model"] for version_id, content in rows}
+
+
+def _marks(names: Iterable[str]) -> str:
+    return ", ".join(":" + name for name in names)
+
+
+def _apply_shared(lean: Lean, fact: RegistryFact) -> None:
+    if fact.kind == "price":
+        _price(lean, fact.field, json.loads(fact.value))
+    elif fact.kind == "budget":
+        _budget(lean, fact.field, json.loads(fact.value))
+
+
+def _price(lean: Lean, rid: str, value: dict[str, Any] | None) -> None:
     """A price entry is what its last fact says; its id is the fact that entered it."""
-    entry = session.get(PriceEntry, fact.field)
+    lean.execute("DELETE FROM price_entries WHERE rid = :rid", {"rid": rid})
     if value is None:
-        if entry is not None:
-            session.delete(entry)
-            session.flush()
         return
-    entry = entry or PriceEntry(rid=fact.field, provider="", model="", prices="", from_us=0)
-    entry.provider, entry.model = value["provider"], value["model"]
-    entry.prices = json.dumps({"prices": value["prices"], "tiers": value.get("tiers", [])}, sort_keys=True)
-    entry.from_us, entry.until_us, entry.source = value["from_us"], value["until_us"], value["source"]
-    session.add(entry)
-    session.flush()
+    prices = json.dumps({"prices": value["prices"], "tiers": value.get("tiers", [])}, sort_keys=True)
+    row = (rid, value["provider"], value["model"], prices, value["from_us"], value["until_us"], value["source"])
+    lean.insert_rows("price_entries", ("rid", "provider", "model", "prices", "from_us", "until_us", "source"), [row])
 
 
-def _budget(session: Session, fact: JournalEntry, value: dict[str, Any] | None) -> None:
+def _budget(lean: Lean, rid: str, value: dict[str, Any] | None) -> None:
     """A budget is what the last fact of its id says; its id is the fact that set it."""
+    lean.execute("DELETE FROM budgets WHERE rid = :rid", {"rid": rid})
     if value is None:
-        session.exec(delete(Budget).where(col(Budget.rid) == fact.field))
-        session.expire_all()
         return
     spec = from_value(value)
-    scope = json.dumps(spec.scope(), sort_keys=True)
-    limits = {"limit_nusd": spec.limit_nusd, "warn_percent": spec.warn_percent}
-    session.merge(Budget(rid=fact.field, scope=scope, period=spec.period, **limits))
-    session.flush()
+    row = (rid, json.dumps(spec.scope(), sort_keys=True), spec.period, spec.limit_nusd, spec.warn_percent)
+    lean.insert_rows("budgets", ("rid", "scope", "period", "limit_nusd", "warn_percent"), [row])

@@ -14,6 +14,7 @@ from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.values import TokenUsage
 from ledger_tui.store import rate_cards
+from ledger_tui.store.facts import digest
 
 if TYPE_CHECKING:
     from ledger_tui.domain.rate_card import Priced
@@ -79,6 +80,11 @@ UPDATE spans SET cost_nusd = :nusd, unpriced = :no, card_id = :card WHERE id = :
 RETURNING trace_key, execution_id, started_us, provider, model, prompt_id, version_id, environment,
           user_identifier, session_id
 """
+_UNCHARGE = """
+UPDATE spans SET cost_nusd = NULL, unpriced = :yes, card_id = NULL WHERE id = :key
+RETURNING trace_key, execution_id, started_us, provider, model, prompt_id, version_id, environment,
+          user_identifier, session_id
+"""
 _KEEP = """
 INSERT INTO late_prices (span_key, rid, cost_nusd, card_id, at_us) VALUES (:key, :rid, :nusd, :card, :at_us)
 """
@@ -110,15 +116,15 @@ class _Changes:
         self.parties: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
         self.models: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 
-    def add(self, row: Sequence[Any], nusd: int) -> None:
-        """Count one call, a row that ``_CHARGE`` returned."""
+    def add(self, row: Sequence[Any], nusd: int, calls: int = 1) -> None:
+        """Count one call, a row that ``_CHARGE`` returned; ``calls`` -1 takes one back that had cost ``-nusd``."""
         trace, _, started_us, provider, model, prompt, version, environment, user, session = row
         day = clock.from_us(int(started_us)).date().isoformat()
         sums = [self.traces[trace], self.days[day, provider or "", model, prompt or "", version or "", environment]]
         sums += [self.parties[day, kind, party] for kind, party in (("user", user), ("session", session)) if party]
         for found in (*sums, self.models[f"{provider or ''}/{model}"]):
             found[0] += nusd
-            found[1] += 1
+            found[1] += calls
 
     def write(self, lean: Lean) -> None:
         """Change the sums, always in the same order."""
@@ -160,6 +166,33 @@ def charge(lean: Lean, writer: Writer, priced: Sequence[tuple[int, Priced]]) -> 
     return len(kept), total
 
 
+def take_in(lean: Lean, key: int, *, rid: str, at_us: int, nusd: int, card: int | None) -> bool:
+    """Charge a price that another ledger's fact gave to a call; False when the call is not unpriced here."""
+    row = lean.one(_CHARGE, {"key": key, "nusd": nusd, "card": card, "no": False})
+    if row is None:
+        return False
+    lean.executemany(_KEEP, [{"key": key, "rid": rid, "nusd": nusd, "card": card, "at_us": at_us}])
+    changes = _Changes()
+    changes.add(row, nusd)
+    changes.write(lean)
+    if row[1] is not None:
+        receipt = json.dumps({"late_rid": rid, "late_at_us": at_us}, sort_keys=True)
+        lean.execute(_EXECUTION, {"id": row[1], "nusd": nusd, "receipt": receipt})
+    return True
+
+
+def take_back(lean: Lean, key: int) -> None:
+    """Let a call that was priced late be unpriced again."""
+    kept = lean.one("DELETE FROM late_prices WHERE span_key = :key RETURNING cost_nusd", {"key": key})
+    row = None if kept is None else lean.one(_UNCHARGE, {"key": key, "yes": True})
+    if kept is None or row is None:
+        return
+    changes = _Changes()
+    changes.add(row, -int(kept[0]), calls=-1)
+    changes.write(lean)
+    lean.execute("UPDATE executions SET cost_nusd = NULL, receipt = NULL WHERE id = :id", {"id": row[1]})
+
+
 def late(lean: Lean, span_key: int) -> tuple[str, int, str] | None:
     """The fact that priced a call late: its id, when, and who; None when it was priced as it ended."""
     row = lean.one(
@@ -175,8 +208,6 @@ def _sum(keys: Any, found: Iterable[int]) -> dict[str, Any]:
 
 
 def _append(lean: Lean, writer: Writer, rid: str, value: dict[str, Any], at_us: int) -> None:
-    from ledger_tui.store.registry import digest
-
     body = canonical_json(value)
     fact = {
         "rid": rid, "kind": KIND, "field": "", "value": body, "base": "[]", "action": writer.action,

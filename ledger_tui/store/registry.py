@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,17 @@ from sqlmodel import col, func, select
 
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import PromptContent, canonical_json
+from ledger_tui.domain.registry_fold import RegistryFact
 from ledger_tui.domain.tables import InputSet, JournalEntry, Label, Prompt, PromptState, PromptVersion, VersionNumber
 from ledger_tui.domain.values import ACTIVE
 from ledger_tui.errors import NameRefused, NotFound
 from ledger_tui.store import folds
+from ledger_tui.store.facts import digest
+from ledger_tui.store.session_lean import lean_of
 
 UNDOABLE = ("label", "field", "inputs", "price", "budget")
 """Kinds of facts that can be taken back; a version or a charge stays."""
+_FOLDS = (InputSet, Label, PromptState, VersionNumber)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,19 @@ def append(
     )
     session.add(fact)
     session.flush()
-    folds.apply(session, fact)
+    folds.apply(lean_of(session), _folding(fact))
+    for held in session:
+        if isinstance(held, _FOLDS):
+            session.expire(held)
     return fact
 
 
-def digest(kind: str, rid: str, prompt_id: str | None, field: str, body: str, base: str) -> str:
-    """The hash of a fact's content; ``base`` is its JSON text."""
-    return hashlib.sha256(f"{kind}\n{rid}\n{prompt_id}\n{field}\n{body}\n{base}".encode()).hexdigest()
+def _folding(fact: JournalEntry) -> RegistryFact:
+    assert fact.seq is not None
+    return RegistryFact(
+        fact.rid, fact.kind, fact.prompt_id, fact.field, fact.value, fact.base, fact.actor, fact.at_us, fact.commit_seq,
+        fact.seq,
+    )  # fmt: skip
 
 
 def _superseded(session: Session, kind: str, prompt_id: str | None, field: str) -> str:

@@ -17,8 +17,6 @@ from ledger_tui.domain.text import one_line
 from ledger_tui.errors import ContentRefused
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
-
     from ledger_tui.store.lean import Lean
 
 MAX_TEXT = 200_000
@@ -150,10 +148,8 @@ def _span_keys(lean: Lean, text: str, asked: list[Term], name: Callable[[Any], s
     return f"SELECT p.span_key FROM span_payloads p JOIN spans s ON s.id = p.span_key WHERE p.indexed AND ({columns})"
 
 
-def refresh_prompt(session: Session, prompt_id: str) -> None:
-    """Index a prompt's name, description and active text as the session's transaction sees them."""
-    session.flush()
-    lean = _SessionLean(session)
+def refresh_prompt(lean: Lean, prompt_id: str) -> None:
+    """Index a prompt's name, description and active text as the transaction sees them."""
     row = lean.one(_PROMPT + "WHERE s.prompt_id = :id", {"id": prompt_id})
     parameters: dict[str, Any] = {"id": prompt_id, "key": _row_key(prompt_id)}
     where = "rowid = :key" if lean.dialect == "sqlite" else "prompt_id = :id"
@@ -288,22 +284,3 @@ def _snippet(texts: Iterable[str], needles: list[str]) -> str:
             start = max(0, min(places) - 40)
             return ("…" if start else "") + one_line(text[start:], 120)
     return one_line(kept[0], 120) if kept else ""
-
-
-class _SessionLean:
-    """The few statements of this module on a SQLModel session's transaction."""
-
-    def __init__(self, session: Session) -> None:
-        self._connection = session.connection()
-        self.dialect = self._connection.dialect.name
-
-    def one(self, sql: str, parameters: dict[str, Any]) -> Any:
-        from sqlalchemy import text
-
-        return self._connection.execute(text(sql), parameters).fetchone()
-
-    def execute(self, sql: str, parameters: dict[str, Any]) -> None:
-        from sqlalchemy import text
-
-        used = {name: value for name, value in parameters.items() if f":{name}" in sql}
-        self._connection.execute(text(sql), used)

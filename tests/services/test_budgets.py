@@ -113,8 +113,8 @@ def test_budgets_are_facts_that_can_be_taken_back(ledger: PromptLedger) -> None:
     assert ledger.budgets.entries() == []
     ledger.registry.undo()
     before = ledger.budgets.entries()
-    with ledger.database.session() as session:
-        folds.rebuild(session)
+    with ledger.database.lean_write() as lean:
+        folds.rebuild(lean)
     assert ledger.budgets.entries() == before != []
     assert len(ledger.budgets.history()) == 5
 

@@ -163,8 +163,8 @@ def test_the_fold_is_rebuilt_from_the_journal(any_ledger: PromptLedger) -> None:
     any_ledger.prices.remove(any_ledger.prices.entries("anthropic")[0].rid)
     any_ledger.registry.undo()
     before = any_ledger.prices.entries()
-    with any_ledger.database.session() as session:
-        folds.rebuild(session)
+    with any_ledger.database.lean_write() as lean:
+        folds.rebuild(lean)
     assert any_ledger.prices.entries() == before and len(before) == 6
 
 
@@ -327,8 +327,8 @@ def history(ledger: PromptLedger, dice: random.Random, steps: int) -> None:
         assert not any(row.overlapped for row in rows)
     check_sums(ledger)
     check_receipts(ledger)
-    with ledger.database.session() as session:
-        folds.rebuild(session)
+    with ledger.database.lean_write() as lean:
+        folds.rebuild(lean)
     assert ledger.prices.entries() == rows
 
 

@@ -151,8 +151,8 @@ def test_rebuilt_folds_equal_the_maintained_ones(ledger: PromptLedger) -> None:
     registry.undo()
     registry.undo()
     before = _derived(ledger)
-    with ledger.database.session() as session:
-        folds.rebuild(session)
+    with ledger.database.lean_write() as lean:
+        folds.rebuild(lean)
     assert _derived(ledger) == before
 
 
