@@ -7,7 +7,7 @@ from typing import Literal
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "succeeded", "failed", "canceled")
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "canceled"})
-FLAG_DUPLICATE, FLAG_CUT, FLAG_LOSSY, FLAG_LINKED = 1, 2, 4, 8
+FLAG_DUPLICATE, FLAG_CUT, FLAG_LOSSY, FLAG_LINKED, FLAG_LINKED_HERE = 1, 2, 4, 8, 16
 MAX_ID = 128
 MAX_TOKENS = 10**12
 MAX_COST_NUSD = 10**15

@@ -3,12 +3,13 @@
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
 they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
 `daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the facts gives the same
-rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come.
+rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come. Tables
+that begin with ``sync_`` are this ledger's side of an exchange with a shared server.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
-``commit_seq`` is the shared server's order once it accepted a fact (0 and -1: store/sync_log.py); ``extra`` keeps fields
-of a newer release.
+``commit_seq`` is the shared server's order once it accepted a fact (what 0 and less mean: store/sync_standing.py); ``extra``
+keeps what the columns cannot say of a record from elsewhere, such as fields of a newer release.
 """
 
 from __future__ import annotations
@@ -88,7 +89,10 @@ class JournalEntry(SQLModel, table=True):
     """One registry fact, appended and never changed."""
 
     __tablename__ = "journal"
-    __table_args__ = (Index("ix_journal_prompt", "prompt_id", "seq"),)
+    __table_args__ = (
+        Index("ix_journal_prompt", "prompt_id", "seq"),
+        Index("ix_journal_unsent", "seq", **_only("commit_seq IS NULL")),
+    )
     seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     rid: str = Field(unique=True)
     kind: str
@@ -188,7 +192,10 @@ class Usage(SQLModel, table=True):
     """One render of a prompt, executed or not."""
 
     __tablename__ = "usages"
-    __table_args__ = (Index("ix_usages_prompt", "prompt_id", "created_us"),)
+    __table_args__ = (
+        Index("ix_usages_prompt", "prompt_id", "created_us"),
+        Index("ix_usages_unsent", "id", **_only("commit_seq IS NULL")),
+    )
     id: str = Field(primary_key=True)
     prompt_id: str | None = Field(default=None, foreign_key="prompts.id")
     version_id: str | None = Field(default=None, foreign_key="prompt_versions.id")
@@ -219,6 +226,7 @@ class Execution(SQLModel, table=True):
         Index("ix_executions_version", "version_id"),
         Index("ix_executions_status", "status", "created_us"),
         Index("ix_executions_queue", "not_before_us", **_only("status = 'queued'")),
+        Index("ix_executions_unsent", "id", **_only("commit_seq IS NULL AND ended_us IS NOT NULL")),
     )
     id: str = Field(primary_key=True)
     usage_id: str | None = Field(default=None, foreign_key="usages.id", index=True)
@@ -311,6 +319,7 @@ class Span(SQLModel, table=True):
         Index("ix_spans_model", "model", "trace_key", **_only("model IS NOT NULL")),
         Index("ix_spans_prompt", "prompt_id", "trace_key", **_only("prompt_id IS NOT NULL")),
         Index("ix_spans_unpriced", "provider", "model", **_only("unpriced")),
+        Index("ix_spans_unsent", "id", **_only("commit_seq IS NULL AND status IN ('succeeded', 'failed', 'canceled')")),
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     rid: str
@@ -346,7 +355,8 @@ class Span(SQLModel, table=True):
     environment: str = ""
     error_type: str | None = None
     flags: int = 0
-    """Bits: 1 duplicate span id, 2 text cut at the limit, 4 broken characters replaced, 8 linked to its version by its text."""
+    """Bits: 1 duplicate span id, 2 text cut at the limit, 4 broken characters replaced, 8 linked to its version by its text,
+    16 linked so while the ledger was shared already: no other ledger knows of it."""
     commit_seq: int | None = Field(default=None, sa_column=_big())
     extra: str | None = Field(default=None, sa_column=_text())
 
@@ -369,10 +379,12 @@ class RateCard(SQLModel, table=True):
     """Rates that calls were charged by, kept once: with a call's tokens they give its receipt again, to the nano-dollar."""
 
     __tablename__ = "rate_cards"
+    __table_args__ = (Index("ix_rate_cards_unsent", "id", **_only("commit_seq IS NULL")),)
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
     sha256: str = Field(unique=True)
     body: str = Field(sa_column=_text(nullable=False))
     """Canonical JSON: the receipt without tokens and amounts."""
+    commit_seq: int | None = Field(default=None, sa_column=_big())
 
 
 class _CallSums(SQLModel):
@@ -478,12 +490,15 @@ class LatePrice(SQLModel, table=True):
     """A call that was unpriced when it ended and was priced by a later fact."""
 
     __tablename__ = "late_prices"
+    __table_args__ = (Index("ix_late_prices_unsent", "span_key", **_only("commit_seq IS NULL")),)
     span_key: int = Field(sa_column=Column(BigKey, ForeignKey("spans.id"), primary_key=True, autoincrement=False))
     rid: str
     """The journal fact that priced it."""
     cost_nusd: int = Field(sa_column=_big(nullable=False))
     card_id: int | None = None
     at_us: int = Field(sa_column=_big(nullable=False))
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+    extra: str | None = Field(default=None, sa_column=_text())
 
 
 class Alert(SQLModel, table=True):
@@ -547,3 +562,99 @@ class OpenSpan(SQLModel, table=True):
     )
     owner: str
     """``device:pid:birth``; with a fourth part where another process brought it in and will end it if nothing else does."""
+
+
+class OpenRegister(SQLModel, table=True):
+    """Fold: a register in which more than one fact stands that no other names; gone when a fact names them all."""
+
+    __tablename__ = "open_registers"
+    prompt_id: str = Field(primary_key=True)
+    """Empty for facts about no prompt."""
+    kind: str = Field(primary_key=True)
+    """version (its heads; ``field`` is empty), label, field, inputs, price, budget."""
+    field: str = Field(primary_key=True)
+    candidates: str = Field(sa_column=_text(nullable=False))
+    """JSON list of rids, in order."""
+    holder: str
+    """The fact that gives the value."""
+    contested: bool
+    """Whether their values differ: people have to decide."""
+
+
+class SyncRecord(SQLModel, table=True):
+    """A record of a shared ledger as it came or went, where the typed tables cannot hold it."""
+
+    __tablename__ = "sync_records"
+    __table_args__ = (Index("ix_sync_records_why", "why"),)
+    rid: str = Field(primary_key=True)
+    stream: str
+    kind: str
+    body: str = Field(sa_column=_text(nullable=False))
+    why: str
+    """newer (a later release's), superseded (a step that went on after all), orphan (what it belongs to is not here), sent."""
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+
+
+class SyncText(SQLModel, table=True):
+    """A row whose texts are shared as a record of their own."""
+
+    __tablename__ = "sync_texts"
+    __table_args__ = (
+        Index("ix_sync_texts_unsent", "rid", **_only("commit_seq IS NULL")),
+        Index("ix_sync_texts_span", "span_key", **_only("span_key IS NOT NULL")),
+        Index("ix_sync_texts_row", "row_id", **_only("row_id IS NOT NULL")),
+    )
+    rid: str = Field(primary_key=True)
+    span_key: int | None = Field(default=None, sa_column=_big())
+    row_id: str | None = None
+    """The id of a usage or an execution."""
+    owner: str
+    """span, usage or execution."""
+    commit_seq: int | None = Field(default=None, sa_column=_big())
+
+
+class SyncAside(SQLModel, table=True):
+    """A record that an exchange could not take: one of ours that the server refused, or one that came and cannot be right."""
+
+    __tablename__ = "sync_asides"
+    __table_args__ = (Index("ix_sync_asides_rid", "rid"),)
+    key: str = Field(primary_key=True)
+    way: str
+    """out (refused by the server) or in (in quarantine)."""
+    stream: str
+    rid: str
+    why: str
+    at_us: int = Field(sa_column=_big(nullable=False))
+    raw: str | None = Field(default=None, sa_column=_text())
+    """JSON of what came; None for one of ours."""
+
+
+class SyncPruned(SQLModel, table=True):
+    """A record that retention removed here: it must not be taken for new when it comes again."""
+
+    __tablename__ = "sync_pruned"
+    __table_args__ = {"sqlite_with_rowid": False}
+    rid_key: bytes = Field(primary_key=True)
+    """16 bytes that stand for the rid."""
+
+
+class SyncPrunedCell(SQLModel, table=True):
+    """What removed records contributed to the digests (domain/sync/digest.py) of a month."""
+
+    __tablename__ = "sync_pruned_cells"
+    stream: str = Field(primary_key=True)
+    month: str = Field(primary_key=True)
+    bucket: int = Field(primary_key=True)
+    records: int = Field(sa_column=_big(nullable=False))
+    xored: int = Field(sa_column=_big(nullable=False))
+    """The exclusive or as a signed 64-bit number."""
+    cost_nusd: int = Field(sa_column=_big(nullable=False))
+
+
+class SyncReceipt(SQLModel, table=True):
+    """What one exchange did; the newest are kept."""
+
+    __tablename__ = "sync_receipts"
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
+    at_us: int = Field(sa_column=_big(nullable=False))
+    detail: str = Field(sa_column=_text(nullable=False))
