@@ -62,7 +62,7 @@ class SyncService:
     def _engine(self, remote: Remote, on_progress: Callable[[Progress], None]) -> Engine:
         from importlib.metadata import version
 
-        from ledger_tui.store.sync_log import RegistryLog
+        from ledger_tui.store.sync_log import LedgerLog
         from ledger_tui.sync.door import Client
         from ledger_tui.sync.engine import Engine
 
@@ -72,5 +72,5 @@ class SyncService:
                 title="This ledger is shared already",
                 remedy="Sync is for ledgers in files; open this one from everywhere.",
             )
-        log, client = RegistryLog(self._database), Client(self._device(), version("ledger-tui"))
+        log, client = LedgerLog(self._database), Client(self._device(), version("ledger-tui"))
         return Engine(log, remote, client, streams=STREAMS, on_progress=on_progress)

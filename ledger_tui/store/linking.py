@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger_tui.domain.span_words import FLAG_LINKED_HERE
 from ledger_tui.domain.values import ACTIVE, FLAG_CUT, FLAG_LINKED, TERMINAL, SpanRecord, TokenUsage
 from ledger_tui.errors import NotFound
-from ledger_tui.store import day_sums
+from ledger_tui.store import day_sums, sync_standing
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import Message
@@ -266,13 +267,15 @@ def _past(row: tuple[Any, ...]) -> PastCall:
 def link(lean: Lean, calls: Iterable[tuple[PastCall, str]], prompt_id: str, version_id: str) -> int:
     """Give past calls, each with its new attributes, their version and move their sums to it; how many had none yet."""
     gone: list[SpanRecord] = []
+    # What the ledger has told others of a call, or is about to, stays as it was: the link is known here only.
+    linked = FLAG_LINKED | (FLAG_LINKED_HERE if sync_standing.is_shared(lean) else 0)
     for call, attributes in calls:
         record = call.record
         # Asked again here: cost and price may have changed since the call was read.
         row = lean.one(
             "UPDATE spans SET prompt_id = :prompt, version_id = :version, flags = :flags "
             "WHERE id = :key AND version_id IS NULL AND prompt_id IS NULL RETURNING cost_nusd, unpriced",
-            {"prompt": prompt_id, "version": version_id, "flags": record.flags | FLAG_LINKED, "key": call.key},
+            {"prompt": prompt_id, "version": version_id, "flags": record.flags | linked, "key": call.key},
         )
         if row is not None:
             gone.append(replace(record, cost_nusd=row[0], unpriced=bool(row[1])))

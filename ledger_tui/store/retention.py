@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.store import search_index
+from ledger_tui.store import search_index, sync_pruning
 from ledger_tui.store.day_sums import CALL_SUMS, COST_KEYS, Sums, upsert
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def count_texts(lean: Lean, before_us: int, kinds: Kinds) -> Found:
     condition, names = kinds.condition()
     row = lean.one(
         f"SELECT COUNT(*), COALESCE(SUM({_TEXT_BYTES}), 0), MIN(s.started_us), MAX(s.started_us) "
-        f"FROM spans s JOIN span_payloads p ON p.span_key = s.id WHERE {_OLD} AND {condition} AND {_HAS_TEXT}",
+        f"FROM spans s JOIN span_payloads p ON p.span_key = s.id WHERE {_OLD} AND {condition} AND {_HAS_TEXT} "
+        f"AND {sync_pruning.waits(lean).texts}",
         {"before_us": before_us, **names},
     )
     return _found(row)
@@ -89,10 +90,12 @@ def drop_texts(lean: Lean, before_us: int, kinds: Kinds, after: int, limit: int,
     condition, names = kinds.condition()
     rows = lean.fetch(
         "SELECT s.id FROM spans s JOIN span_payloads p ON p.span_key = s.id "
-        f"WHERE s.id > :after AND {_OLD} AND {condition} AND {_HAS_TEXT} ORDER BY s.id LIMIT :limit",
+        f"WHERE s.id > :after AND {_OLD} AND {condition} AND {_HAS_TEXT} AND {sync_pruning.waits(lean).texts} "
+        "ORDER BY s.id LIMIT :limit",
         {"after": after, "before_us": before_us, "limit": limit, **names},
     )
     keys = [int(row[0]) for row in rows]
+    sync_pruning.texts_go(lean, "span_key", keys)
     mark = json.dumps({MARK: now_us})
     lean.executemany(
         "UPDATE span_payloads SET input = NULL, output = NULL, error = NULL, attributes = :mark WHERE span_key = :key",
@@ -107,7 +110,7 @@ def count_runs(lean: Lean, table: str, before_us: int) -> Found:
     old, has, size, _ = _RUNS[table]
     row = lean.one(
         f"SELECT COUNT(*), COALESCE(SUM({size}), 0), MIN(t.created_us), MAX(t.created_us) FROM {table} t "
-        f"WHERE {old} AND {has}",
+        f"WHERE {old} AND {has} AND {sync_pruning.waits(lean).runs}",
         {"before_us": before_us},
     )
     return _found(row)
@@ -117,9 +120,11 @@ def drop_runs(lean: Lean, table: str, before_us: int, after: str, limit: int) ->
     """Take the texts of up to ``limit`` rows past the id ``after``: how many, and the last id ('' when done)."""
     old, has, _, emptied = _RUNS[table]
     rows = lean.fetch(
-        f"SELECT t.id FROM {table} t WHERE t.id > :after AND {old} AND {has} ORDER BY t.id LIMIT :limit",
+        f"SELECT t.id FROM {table} t WHERE t.id > :after AND {old} AND {has} AND {sync_pruning.waits(lean).runs} "
+        "ORDER BY t.id LIMIT :limit",
         {"after": after, "before_us": before_us, "limit": limit},
     )
+    sync_pruning.texts_go(lean, "row_id", [row[0] for row in rows])
     lean.executemany(f"UPDATE {table} SET {emptied} WHERE id = :id", [{"id": row[0]} for row in rows])
     return len(rows), rows[-1][0] if len(rows) == limit else ""
 
@@ -140,7 +145,8 @@ def count_spans(lean: Lean, before_us: int) -> Found:
     """Steps of traces that ended before a moment, with the characters of their texts."""
     row = lean.one(
         f"SELECT COUNT(s.id), COALESCE(SUM({_TEXT_BYTES}), 0), MIN(s.started_us), MAX(s.started_us) FROM traces t "
-        f"JOIN spans s ON s.trace_key = t.id LEFT JOIN span_payloads p ON p.span_key = s.id WHERE {_ENDED_TRACE}",
+        f"JOIN spans s ON s.trace_key = t.id LEFT JOIN span_payloads p ON p.span_key = s.id WHERE {_ENDED_TRACE} "
+        f"AND {sync_pruning.waits(lean).traces}",
         {"before_us": before_us},
     )
     return _found(row)
@@ -153,7 +159,7 @@ def drop_spans(lean: Lean, before_us: int, after: Place, limit: int, now_us: int
     """
     traces = lean.fetch(
         f"SELECT t.started_us, t.id, t.span_count FROM traces t WHERE (t.started_us, t.id) > (:after_us, :after_key) "
-        f"AND {_ENDED_TRACE} ORDER BY t.started_us, t.id LIMIT :limit",
+        f"AND {_ENDED_TRACE} AND {sync_pruning.waits(lean).traces} ORDER BY t.started_us, t.id LIMIT :limit",
         {"before_us": before_us, "after_us": after[0], "after_key": after[1], "limit": _MOST_TRACES},
     )
     chosen = list(_up_to(traces, limit))
@@ -167,6 +173,7 @@ def drop_spans(lean: Lean, before_us: int, after: Place, limit: int, now_us: int
     )
     _keep_sums(lean, spans)
     keys = [int(row[0]) for row in spans]
+    sync_pruning.spans_go(lean, keys)
     search_index.forget_spans(lean, keys)
     for table, column in (("late_prices", "span_key"), ("span_payloads", "span_key"), ("spans", "id")):
         lean.executemany(f"DELETE FROM {table} WHERE {column} = :key", [{"key": key} for key in keys])

@@ -1,205 +1,216 @@
-"""The registry's end of a sync in a ledger's own tables: a ``LocalLog`` (sync/local.py) for the stream ``meta``.
+"""A ledger's own tables as the local end of a sync (``LocalLog`` of sync/local.py), for all three streams.
 
-Where a fact stands is in its ``commit_seq``: none, it is pending; a number above 0, the server gave it; 0, a server had it and the
-number was forgotten (a resync is under way); -1, it was set aside, and counts for no view. What is remembered of the server,
-and what was refused, are facts about this database (`workspace`), under keys that begin with ``sync.``.
+The registry's facts are the journal (sync_facts.py), telemetry the typed tables (sync_telemetry.py), texts what belongs to its rows
+(sync_texts.py). Only ledgers in SQLite files are synced.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from sqlmodel import Session as Session
-from sqlmodel import col, delete, select, update
-
-from ledger_tui.domain import clock
 from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import START, Position
-from ledger_tui.domain.sync.digest import Digest, digest_of
-from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
-from ledger_tui.domain.sync.standing import Applied, At, SyncState
-from ledger_tui.domain.tables import JournalEntry, Workspace
-from ledger_tui.store import folds, sync_facts
+from ledger_tui.domain.sync.digest import Digest, digest_of, merged
+from ledger_tui.domain.sync.records import Delivered, Record, Stream, month_of
+from ledger_tui.domain.sync.sharing import Sharing, sharing_of
+from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
+from ledger_tui.store import changes, sync_facts, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store.sync_pruning import SHARING
+from ledger_tui.store.sync_shelves import KeptShelf, Key, Shelf
+from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
+    from ledger_tui.store.lean import Lean
 
-FORGOTTEN, ASIDE = 0, -1
-_STATE = "sync.state"
-_REFUSED, _QUARANTINE = "sync.refused.", "sync.quarantine."
-_CHUNK = 400
 _PAGE = 1_000
+AnyShelf = Shelf | KeptShelf | sync_texts.TextShelf
 
 
-class RegistryLog:
-    """The registry facts of one ledger, for ``sync.engine``. Its streams: ``meta`` only."""
+class LedgerLog:
+    """The records of one ledger, for ``sync.engine``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._handed: dict[str, tuple[AnyShelf, Key]] = {}
+        """Where the records last handed out are: by rid, for the answer to them."""
 
     def state(self) -> SyncState:
         with self._database.lean() as lean:
-            row = lean.one("SELECT value FROM workspace WHERE key = :key", {"key": _STATE})
-        return _read(None if row is None else row[0])
+            return sync_standing.state(lean)
 
     def meet(self, workspace: str, epoch: str) -> None:
-        with self._database.session() as session:
-            state = _remembered(session)
-            if state.workspace is None:
-                _remember(session, state, workspace=workspace, epoch=epoch)
+        with self._database.lean_write() as lean:
+            known = sync_standing.state(lean)
+            if known.workspace is None:
+                sync_standing.remember(lean, known, workspace=workspace, epoch=epoch)
 
     def pending(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
-        if stream != "meta":
-            return []
-        with self._database.lean() as lean:
-            found = [record for _, record in sync_facts.facts_after(lean, 0, max_rows, "waiting")]
-        return list(next(plan.batches(found, max_rows, max_bytes), ()))
+        while True:
+            with self._database.lean() as lean:
+                found, home = self._pending(lean, stream, max_rows)
+            if home:
+                with self._database.lean_write() as lean:
+                    sync_telemetry.withhold(lean, home)
+            if found or not home:
+                return list(next(plan.batches(found, max_rows, max_bytes), ()))
+
+    def _pending(self, lean: Lean, stream: Stream, limit: int) -> tuple[list[Record], list[tuple[Shelf, Key]]]:
+        home: list[tuple[Shelf, Key]] = []
+        self._handed = {}
+        if stream == "meta":
+            return [record for _, record in sync_facts.facts_after(lean, 0, limit, "waiting")], home
+        if stream == "telemetry":
+            found, home = sync_telemetry.pending(lean, limit, _sharing(lean))
+            self._handed = {held.record.rid: (shelf, held.key) for shelf, held in found}
+            return [held.record for _, held in found], home
+        texts = [(shelf, held) for shelf in sync_texts.MY_SHELVES for held in shelf.pending(lean, limit)][:limit]
+        self._handed = {held.record.rid: (shelf, held.key) for shelf, held in texts}
+        return [held.record for _, held in texts], home
 
     def waiting(self, stream: Stream) -> int:
-        if stream != "meta":
-            return 0
         with self._database.lean() as lean:
-            row = lean.one("SELECT COUNT(*) FROM journal WHERE commit_seq IS NULL")
-        return 0 if row is None else int(row[0])
+            return waiting(lean, stream)
 
     def settle(
         self, stream: Stream, accepted: Mapping[str, int], refused: Mapping[str, str], position: Position | None
     ) -> None:
-        with self._database.session() as session:
-            touched: set[str] = set()
-            shared = False
-            for fact in _facts(session, [*accepted, *refused]):
-                if fact.commit_seq is not None:
-                    continue
-                fact.commit_seq = accepted.get(fact.rid, ASIDE)
-                session.add(fact)
-                if fact.commit_seq == ASIDE:
-                    _keep(session, _REFUSED + fact.rid, {"stream": stream, "rid": fact.rid, "why": refused[fact.rid]})
-                if fact.prompt_id is None:
-                    shared = True
-                else:
-                    touched.add(fact.prompt_id)
-            session.flush()
-            folds.refold(session, touched, shared=shared)
-            state = _remembered(session)
-            if position is not None and position.seq > state.told.get(stream, START).seq:
-                _remember(session, state, told={**state.told, stream: position})
+        with self._database.lean_write() as lean:
+            standings = {**accepted, **dict.fromkeys(refused, ASIDE)}
+            if stream == "meta":
+                sync_facts.settle(lean, standings)
+            else:
+                self._settle_rows(lean, standings)
+            sync_standing.refuse(lean, stream, refused)
+            known = sync_standing.state(lean)
+            if position is not None and position.seq > known.told.get(stream, START).seq:
+                sync_standing.remember(lean, known, told={**known.told, stream: position})
+        changes.note()
+
+    def _settle_rows(self, lean: Lean, standings: Mapping[str, int]) -> None:
+        by_shelf: dict[AnyShelf, list[tuple[Key, int | None]]] = {}
+        for rid, seq in standings.items():
+            if rid in self._handed:
+                shelf, key = self._handed[rid]
+                by_shelf.setdefault(shelf, []).append((key, seq))
+        sharing = _sharing(lean)
+        for shelf, rows in by_shelf.items():
+            shelf.mark(lean, rows)
+            if isinstance(shelf, Shelf) and shelf.kind in sync_texts.OWNERS and "bodies" in sharing.streams:
+                keys = [key for key, seq in rows if seq is not None and seq > FORGOTTEN]
+                queue_texts(lean, shelf, keys, sharing)
 
     def apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position, at: At) -> Applied:
-        with self._database.session() as session:
-            state = _remembered(session)
-            if state.cursor(stream) != cursor:
+        with self._database.lean_write() as lean:
+            known = sync_standing.state(lean)
+            if known.cursor(stream) != cursor:
                 return Applied(moved=True)
-            taken = sync_facts.take(session, rows)
-            for row, why in taken.refused:
-                _quarantine(session, stream, row, why)
-            _forget(session, [_REFUSED + row.record.rid for row in rows])
+            taken = _TAKE[stream](lean, rows)
+            sync_standing.quarantine(lean, stream, taken.refused)
+            sync_standing.forget_refusals(lean, [row.record.rid for row in rows])
             at("apply.rows")
-            _remember(session, state, cursors={**state.cursors, stream: upto})
-            session.flush()
+            sync_standing.remember(lean, known, cursors={**known.cursors, stream: upto})
             at("apply.cursor")
+        changes.note()
         return Applied(taken.new, taken.known, taken.unread, len(taken.refused))
 
     def begin_resync(self, name: str) -> None:
-        orphaned = plan.REASONS["MISSING_PARENT"]
-        with self._database.session() as session:
-            _remember(session, _remembered(session), resyncing=name, cursors={}, told={})
-            session.exec(update(JournalEntry).where(col(JournalEntry.commit_seq) > 0).values(commit_seq=FORGOTTEN))
-            kept = session.exec(select(Workspace).where(col(Workspace.key).startswith(_REFUSED, autoescape=True))).all()
-            rids = [row.key.removeprefix(_REFUSED) for row in kept if json.loads(row.value)["why"] == orphaned]
-            _mark(session, rids, ASIDE, None)
-            _forget(session, [_REFUSED + rid for rid in rids])
+        with self._database.lean_write() as lean:
+            sync_standing.remember(lean, sync_standing.state(lean), resyncing=name, cursors={}, told={})
+            sync_facts.forget(lean)
+            for shelf in (*sync_telemetry.MY_SHELVES, *sync_texts.MY_SHELVES):
+                shelf.forget(lean)
+            sync_facts.mark(lean, sync_standing.orphans(lean), ASIDE, None)
 
-    def accepted(self, stream: Stream, after: int, limit: int) -> list[tuple[int, str]]:
-        if stream != "meta":
-            return []
-        sql = "SELECT seq, rid FROM journal WHERE commit_seq >= 0 AND seq > :after ORDER BY seq LIMIT :limit"
+    def accepted(self, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
         with self._database.lean() as lean:
-            return [(int(seq), str(rid)) for seq, rid in lean.fetch(sql, {"after": after, "limit": limit})]
+            if stream == "meta":
+                return list(sync_facts.accepted(lean, after if isinstance(after, int) else 0, limit))
+            return self._accepted(lean, stream, after, limit)
+
+    def _accepted(self, lean: Lean, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
+        shelves = _shelves(stream)
+        first, key = after if isinstance(after, tuple) else (0, None)
+        found: list[tuple[Place, str]] = []
+        self._handed = {}
+        for number in range(first, len(shelves)):
+            above = key if number == first else None
+            for held in shelves[number].accepted(lean, above, limit - len(found)):
+                found.append(((number, held.key), held.record.rid))
+                self._handed[held.record.rid] = (shelves[number], held.key)
+            if len(found) >= limit:
+                break
+        return found
 
     def offer(self, stream: Stream, rids: Sequence[str]) -> None:
-        with self._database.session() as session:
-            _mark(session, rids, FORGOTTEN, None)
+        with self._database.lean_write() as lean:
+            if stream == "meta":
+                sync_facts.mark(lean, rids, FORGOTTEN, None)
+                return
+            for rid in rids:
+                if rid in self._handed:
+                    shelf, key = self._handed[rid]
+                    shelf.mark(lean, [(key, None)], f"= {FORGOTTEN}")
 
     def end_resync(self, name: str, epoch: str) -> None:
-        with self._database.session() as session:
-            state = _remembered(session)
-            if state.resyncing == name:
-                _remember(session, state, resyncing=None, epoch=epoch)
+        with self._database.lean_write() as lean:
+            known = sync_standing.state(lean)
+            if known.resyncing == name:
+                sync_standing.remember(lean, known, resyncing=None, epoch=epoch)
 
-    def digest(self, stream: Stream) -> Digest:
-        if stream != "meta":
-            return {}
+    def digest(self, stream: Stream, month: str | None = None) -> Digest:
         with self._database.lean() as lean:
-            return digest_of(_pages(lean))
+            mine = digest_of(
+                record for record in _accepted_records(lean, stream) if month in (None, month_of(record.rid))
+            )
+            return merged([mine, sync_standing.pruned_digest(lean, stream, month)])
 
     def set_aside(self) -> int:
         with self._database.lean() as lean:
-            row = lean.one(
-                "SELECT COUNT(*) FROM workspace WHERE key LIKE 'sync.refused.%' OR key LIKE 'sync.quarantine.%'"
-            )
-        return 0 if row is None else int(row[0])
+            return sync_standing.count_asides(lean)
 
 
-def _pages(lean: Any) -> Iterable[Record]:
-    """The accepted facts."""
-    after = 0
-    while found := sync_facts.facts_after(lean, after, _PAGE, "accepted"):
-        after = found[-1][0]
-        yield from (record for _, record in found)
+_TAKE = {"meta": sync_facts.take, "telemetry": sync_telemetry.take, "bodies": sync_texts.take}
 
 
-def _read(text: str | None) -> SyncState:
-    if text is None:
-        return SyncState()
-    kept = json.loads(text)
-    cursors, told = (
-        {stream: Position(*kept[what][stream]) for stream in STREAMS if stream in kept[what]}
-        for what in ("cursors", "told")
-    )
-    return SyncState(kept["workspace"], kept["epoch"], kept["resyncing"], cursors, told)
+def _shelves(stream: Stream) -> Sequence[AnyShelf]:
+    return sync_telemetry.MY_SHELVES if stream == "telemetry" else sync_texts.MY_SHELVES
 
 
-def _remembered(session: Session) -> SyncState:
-    row = session.get(Workspace, _STATE)
-    return _read(None if row is None else row.value)
+def _sharing(lean: Lean) -> Sharing:
+    return sharing_of(sync_standing.get(lean, SHARING))
 
 
-def _remember(session: Session, state: SyncState, **changes: Any) -> None:
-    kept = {name: getattr(state, name) for name in ("workspace", "epoch", "resyncing", "cursors", "told")}
-    _keep(session, _STATE, {**kept, **changes})
+def waiting(lean: Lean, stream: Stream) -> int:
+    """How many records of a stream no server has."""
+    if stream == "meta":
+        return sync_facts.waiting(lean)
+    return sum(shelf.waiting(lean) for shelf in _shelves(stream))
 
 
-def _keep(session: Session, key: str, value: Mapping[str, Any]) -> None:
-    session.merge(Workspace(key=key, value=json.dumps(value, sort_keys=True)))
-    session.flush()
+def _accepted_records(lean: Lean, stream: Stream) -> Iterator[Record]:
+    """Every record of a stream that a server has or had."""
+    if stream == "meta":
+        after = 0
+        while facts := sync_facts.facts_after(lean, after, _PAGE, "accepted"):
+            after = facts[-1][0]
+            yield from (record for _, record in facts)
+        return
+    for shelf in _shelves(stream):
+        key: Key | None = None
+        while page := shelf.accepted(lean, key, _PAGE):
+            key = page[-1].key
+            yield from (held.record for held in page)
 
 
-def _forget(session: Session, keys: Sequence[str]) -> None:
-    for start in range(0, len(keys), _CHUNK):
-        session.exec(delete(Workspace).where(col(Workspace.key).in_(keys[start : start + _CHUNK])))
-
-
-def _quarantine(session: Session, stream: Stream, row: Delivered, why: str) -> None:
-    """Keep a record that could not be taken, once; its id may be anything, so it is kept under a hash."""
-    record = row.record
-    raw = {"kind": record.kind, "body": record.body, "hash": row.hash, "seq": row.seq, "pusher": row.pusher}
-    value = {"stream": stream, "rid": record.rid, "why": why, "at_us": clock.now_us(), "raw": raw}
-    name = hashlib.sha256(json.dumps([stream, record.rid, raw["body"], row.hash]).encode()).hexdigest()
-    _keep(session, _QUARANTINE + name[:32], value)
-
-
-def _facts(session: Session, rids: Sequence[str]) -> Iterable[JournalEntry]:
-    for start in range(0, len(rids), _CHUNK):
-        chunk = rids[start : start + _CHUNK]
-        yield from session.exec(select(JournalEntry).where(col(JournalEntry.rid).in_(chunk))).all()
-
-
-def _mark(session: Session, rids: Sequence[str], before: int, after: int | None) -> None:
-    """Change where facts stand, as far as they stand where they are thought to."""
-    for start in range(0, len(rids), _CHUNK):
-        chosen = col(JournalEntry.rid).in_(rids[start : start + _CHUNK]), col(JournalEntry.commit_seq) == before
-        session.exec(update(JournalEntry).where(*chosen).values(commit_seq=after))
+def queue_texts(lean: Lean, shelf: Shelf, keys: Iterable[Key], sharing: Sharing) -> None:
+    """Let the texts of rows that a server has go, as far as the rules share them."""
+    wanted = list(keys)
+    if sharing.folders:
+        names = {row[0]: row[1] for row in lean.fetch("SELECT id, name FROM prompts")}
+        held = shelf.by_keys(lean, wanted)
+        wanted = [one.key for one in held if sharing.of(names.get(one.prompt_id or "")).texts]
+    elif not sharing.usual.texts:
+        return
+    sync_texts.enqueue(lean, shelf.kind, wanted)

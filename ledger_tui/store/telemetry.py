@@ -101,15 +101,16 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
     for span in spans:
         place = (span.trace_id, span.span_id)
         key, status = known.get(place, (0, ""))
+        before = in_batch.get(place)
+        if span.status not in TERMINAL and (key or before is not None):
+            # It began already; or its end came first: files of a killed program are read in the order of a clock that may
+            # have jumped.
+            written.append(key or None)
+            continue
         if key and (status == "running" or (status == open_spans.INTERRUPTED and _reopened(lean, key, span))):
             end_span(lean, key, span)
             known[place] = (key, span.status)
             written.append(key)
-            continue
-        before = in_batch.get(place)
-        if span.status not in TERMINAL and (key or before is not None):
-            # Its end came first: files of a killed program are read in the order of a clock that may have jumped.
-            written.append(key or None)
             continue
         if before is not None and fresh[before].status == "running":
             fresh[before] = _ended(fresh[before], span)
@@ -125,9 +126,22 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
     return [new_keys[in_batch[s.trace_id, s.span_id]] if key is None else key for key, s in places]
 
 
+def insert_ended(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
+    """Write spans that ended, whatever is there already; their keys."""
+    return _insert_spans(lean, spans)
+
+
 def _reopened(lean: Lean, key: int, span: SpanRecord) -> bool:
     """Take back that a span was given up, when ``span`` is its real end."""
-    counted = open_spans.reopen(lean, key) if span.status in TERMINAL else None
+    return span.status in TERMINAL and reopen_span(lean, key)
+
+
+def reopen_span(lean: Lean, key: int) -> bool:
+    """Let a span that was given up as interrupted run again, since its real end came; False when it was not given up."""
+    from ledger_tui.store.sync_superseded import supersede
+
+    supersede(lean, key)
+    counted = open_spans.reopen(lean, key)
     if counted is not None:
         day_sums.add(lean, [], gone=[counted])
     return counted is not None

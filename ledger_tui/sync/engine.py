@@ -27,7 +27,7 @@ from ledger_tui.domain.sync.plan import (
 )
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.sync.door import BadAnswer, BatchRefused, Client, OtherLedger, PushAnswer, Remote, Welcome
-from ledger_tui.sync.local import Applied, At, LocalLog, SyncState
+from ledger_tui.sync.local import Applied, At, LocalLog, Place, SyncState
 
 FAILPOINTS = (
     "push.before_send", "push.after_send", "push.settled", "pull.before", "pull.received", "apply.rows", "apply.cursor",
@@ -308,15 +308,17 @@ class Engine:
         self._receipt = replace(self._receipt, resyncs=self._receipt.resyncs + 1)
         self.at("resync.begun")
         for stream in self._pushes(welcome):
-            place = 0
+            place: Place | None = None
+            compared = 0
             while found := self.local.accepted(stream, place, ASK_ROWS):
                 place = found[-1][0]
+                compared += len(found)
                 rids = [rid for _, rid in found]
                 # An account that may only send cannot ask: it sends everything again, and the server knows what it has.
                 lacking = self.remote.missing(stream, rids) if stream in welcome.pulls else rids
                 self.at("resync.asked")
                 self._offer(stream, [rid for rid in rids if rid in set(lacking)])
-                self.on_progress(Progress(stream, "compare", place, place))
+                self.on_progress(Progress(stream, "compare", compared, compared))
         self.at("resync.offered")
         return name
 

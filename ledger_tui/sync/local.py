@@ -14,6 +14,7 @@ from ledger_tui.domain.sync.digest import Digest
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
 from ledger_tui.domain.sync.standing import Applied as Applied
 from ledger_tui.domain.sync.standing import At as At
+from ledger_tui.domain.sync.standing import Place as Place
 from ledger_tui.domain.sync.standing import SyncState as SyncState
 
 
@@ -55,17 +56,17 @@ class LocalLog(Protocol):
         Records set aside because a parent was missing are pending again.
         """
 
-    def accepted(self, stream: Stream, after: int, limit: int) -> list[tuple[int, str]]:
-        """(place, rid) of records neither pending nor set aside, in causal order, with places above ``after``."""
+    def accepted(self, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
+        """(place, rid) of records neither pending nor set aside, in causal order, those behind the place ``after``."""
 
     def offer(self, stream: Stream, rids: Sequence[str]) -> None:
-        """Make records pending again."""
+        """Make records pending again; of those that ``accepted`` named last."""
 
     def end_resync(self, name: str, epoch: str) -> None:
         """The resync of this name is over, and the server's epoch is this one; does nothing when another one has begun."""
 
-    def digest(self, stream: Stream) -> Digest:
-        """The digest of the accepted records."""
+    def digest(self, stream: Stream, month: str | None = None) -> Digest:
+        """The digest of the accepted records, or of those of a month (``records.month_of``)."""
 
     def set_aside(self) -> int:
         """How many records are set aside or in quarantine."""

@@ -14,7 +14,7 @@ from ledger_tui.domain.sync.conflicts import Fact, VersionFact
 from ledger_tui.domain.sync.digest import Digest, digest_of
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.store import sqlite
-from ledger_tui.sync.local import Applied, At, SyncState
+from ledger_tui.sync.local import Applied, At, Place, SyncState
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (lsn INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, rid TEXT NOT NULL UNIQUE,
@@ -138,9 +138,9 @@ class FileLog:
             execute("UPDATE log SET commit_seq = NULL")
             execute("UPDATE log SET pending = 1 WHERE pending = 2 AND why = ?", (plan.REASONS["MISSING_PARENT"],))
 
-    def accepted(self, stream: Stream, after: int, limit: int) -> list[tuple[int, str]]:
+    def accepted(self, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
         sql = "SELECT lsn, rid FROM log WHERE stream = ? AND pending = 0 AND lsn > ? ORDER BY lsn LIMIT ?"
-        return [(int(lsn), str(rid)) for lsn, rid in self._all(sql, stream, after, limit)]
+        return [(int(lsn), str(rid)) for lsn, rid in self._all(sql, stream, after or 0, limit)]
 
     def offer(self, stream: Stream, rids: Sequence[str]) -> None:
         with self._writing() as execute:
@@ -153,9 +153,10 @@ class FileLog:
                 self._set("resyncing", None)
                 self._set("epoch", epoch)
 
-    def digest(self, stream: Stream) -> Digest:
+    def digest(self, stream: Stream, month: str | None = None) -> Digest:
         sql = "SELECT stream, rid, kind, body FROM log WHERE stream = ? AND pending = 0"
-        return digest_of(Record(*row) for row in self._all(sql, stream))
+        found = (Record(*row) for row in self._all(sql, stream))
+        return digest_of(record for record in found if month in (None, records.month_of(record.rid)))
 
     def set_aside(self) -> int:
         return int(self._all("SELECT (SELECT COUNT(*) FROM log WHERE pending = 2) + COUNT(*) FROM quarantine")[0][0])

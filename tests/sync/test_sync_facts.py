@@ -16,6 +16,7 @@ from ledger_tui.domain.sync.records import Delivered, Record
 from ledger_tui.paths import Paths
 from ledger_tui.store import folds, sync_facts
 from ledger_tui.store.database import Database
+from ledger_tui.store.sync_standing import Taken
 
 FOLDS = {
     "labels": "prompt_id, label, version_id, rid",
@@ -47,11 +48,11 @@ class Ledger:
                 record for _, record in sync_facts.facts_after(lean, 0, 1_000, "waiting" if waiting else "counting")
             ]
 
-    def take(self, found: Sequence[Record], first: int = 1) -> sync_facts.Taken:
+    def take(self, found: Sequence[Record], first: int = 1) -> Taken:
         """Give it records, numbered from ``first`` by a server."""
         rows = [Delivered(record, first + n, record.hash) for n, record in enumerate(found)]
-        with self.database.session() as session:
-            return sync_facts.take(session, rows)
+        with self.database.lean_write() as lean:
+            return sync_facts.take(lean, rows)
 
     def folds(self) -> dict[str, list[Any]]:
         """What is derived from its facts."""
@@ -60,8 +61,8 @@ class Ledger:
 
     def rebuilt(self) -> dict[str, list[Any]]:
         """The same made anew from all facts."""
-        with self.database.session() as session:
-            folds.rebuild(session)
+        with self.database.lean_write() as lean:
+            folds.rebuild(lean)
         return self.folds()
 
 
@@ -224,8 +225,8 @@ def test_b19_another_record_of_a_known_id_is_refused(ledgers: Callable[[], Ledge
     before, first = mine.folds(), mine.facts()[0]
     twin = Record("meta", first.rid, first.kind, canonical_json({**first.content(), "reason": "forged"}))
     assert len(mine.take([twin]).refused) == 1
-    with mine.database.session() as session:
-        taken = sync_facts.take(session, [Delivered(first, 1, "0" * 64)])
+    with mine.database.lean_write() as lean:
+        taken = sync_facts.take(lean, [Delivered(first, 1, "0" * 64)])
     assert len(taken.refused) == 1 and mine.folds() == before and json.loads(mine.facts()[0].body)["reason"] == ""
 
 
@@ -235,6 +236,6 @@ def test_b38_facts_in_an_impossible_order_still_fold(ledgers: Callable[[], Ledge
     mine.save("p", "x", labels=["staging"])
     sent = mine.facts()
     rows = [Delivered(record, 100 - n, record.hash) for n, record in enumerate(sent)]
-    with theirs.database.session() as session:
-        assert sync_facts.take(session, rows).refused == []
+    with theirs.database.lean_write() as lean:
+        assert sync_facts.take(lean, rows).refused == []
     assert theirs.folds() == mine.folds() == theirs.rebuilt()

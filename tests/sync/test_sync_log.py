@@ -12,7 +12,8 @@ from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.records import Record
 from ledger_tui.errors import LedgerError
-from ledger_tui.store.sync_log import RegistryLog
+from ledger_tui.store import sync_standing
+from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.door import Client, Remote
 from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
 from ledger_tui.sync.local import LocalLog
@@ -39,7 +40,7 @@ def ledgers(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
 
 def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None) -> Receipt:
     """One sync of a ledger's registry."""
-    log: LocalLog = RegistryLog(ledger.database)
+    log: LocalLog = LedgerLog(ledger.database)
     return Engine(log, remote, Client("here", "1"), streams=("meta",), at=bomb or Bomb(None)).sync()
 
 
@@ -99,7 +100,7 @@ def test_f10_l2_refused_facts_count_for_nothing_and_block_nothing(ledgers: Calla
     receipt = sync(mine, remote)
     assert [refusal.why for refusal in receipt.refused] == ["this account may not write it"] and not receipt.agreed
     assert mine.door.registry.prompt("p").labels == () and mine.folds() == mine.rebuilt()
-    assert sync(mine, remote).refused == () and RegistryLog(mine.database).waiting("meta") == 0
+    assert sync(mine, remote).refused == () and LedgerLog(mine.database).waiting("meta") == 0
 
 
 def test_f16_f19_bad_facts_are_kept_apart_and_newer_ones_inside(ledgers: Callable[[], Ledger]) -> None:
@@ -116,6 +117,6 @@ def test_f16_f19_bad_facts_are_kept_apart_and_newer_ones_inside(ledgers: Callabl
     server.restore(1, announced=True)
     assert sync(mine, remote).quarantined == 1 and mine.folds() == theirs.folds()
     with mine.database.lean() as lean:
-        kept = [json.loads(row[0]) for row in lean.fetch("SELECT value FROM workspace WHERE key LIKE 'sync.quar%'")]
-    assert [(one["rid"], one["why"]) for one in kept] == [("bad", "it points to a version that is not here")]
-    assert kept[0]["raw"]["body"] == bad.body and newer in mine.facts()
+        kept = sync_standing.asides(lean)
+    assert [(one.rid, one.why) for one in kept] == [("bad", "it points to a version that is not here")]
+    assert json.loads(kept[0].raw or "")["body"] == bad.body and newer in mine.facts()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
-from ledger_tui.domain.sync import bodies, chain, conflicts, digest, plan, records
+from ledger_tui.domain.sync import bodies, chain, conflicts, digest, numbers, plan, records
 from ledger_tui.domain.sync.conflicts import Fact, VersionFact
 from ledger_tui.domain.sync.records import Record
 
@@ -54,20 +54,31 @@ def test_i1_a_journal_fact_survives_its_row(newer: dict[str, Any], inside: dict[
     assert bodies.whole(made, bodies.residue(json.loads(body), made)) == body
 
 
-def test_i12_a_span_says_how_long_its_texts_are_and_no_more() -> None:
-    """The body of a span has numbers and names; of a text only its length, of session and user nothing unless allowed."""
+@pytest.mark.parametrize("kind", sorted(numbers.FIELDS))
+def test_i12_bodies_of_numbers_have_no_place_for_a_text(kind: str) -> None:
+    """No kind of telemetry record has a field for a text, a session or a user."""
+    texts = {"input", "output", "error", "attributes", "rendered", "parameters", "messages", "response", "metadata"}
+    assert not texts & set(numbers.FIELDS[kind]) and not {"session_id", "user_identifier"} & set(numbers.FIELDS[kind])
+
+
+scalars = {
+    str: st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20),
+    int: st.integers(-(2**53), 2**53),
+    bool: st.just(True),
+}
+
+
+@given(st.data(), st.sampled_from(sorted(numbers.FIELDS)))
+def test_i1_a_body_written_from_a_row_is_canonical(data: st.DataObject, kind: str) -> None:
+    """The fast writer of telemetry writes what the canonical writer would, whatever stands in the columns."""
     row = {
-        "name": "ask",
-        "kind": "llm",
-        "status": "succeeded",
-        "started_us": 1,
-        "session_id": "s",
-        "user_identifier": "u",
+        name: data.draw(scalars[wanted] | st.none()) if name != "rv" else 1
+        for name, wanted in numbers.FIELDS[kind].items()
     }
-    shut = bodies.span_content({**row, "input": "canary"}, None, {"input": 6}, parties=False)
-    assert shut["omitted"] == {"input": {"chars": 6, "omitted": "policy"}}
-    assert "canary" not in canonical_json(shut) and "session_id" not in shut and "user_identifier" not in shut
-    assert bodies.span_content(row, None, {}, parties=True)["session_id"] == "s"
+    written = numbers.writer(kind)(
+        [int(v) if isinstance(v, bool) else v for v in (row[n] for n in numbers.ORDER[kind])]
+    )
+    assert written == canonical_json({name: value for name, value in row.items() if value is not None})
 
 
 BAD: dict[str, Callable[[], Record]] = {

@@ -1,4 +1,4 @@
-"""Bodies of records made from rows of the typed tables, and read back: the same to the byte.
+"""Bodies of registry records made from rows of the typed tables, and read back: the same to the byte.
 
 A row keeps what its columns can say; whatever a body says beyond or besides that (fields of a newer release, the author of a
 version that somebody else had written already) is kept in the row's ``extra`` column by ``residue`` and put back by ``whole``.
@@ -18,20 +18,6 @@ Row = Mapping[str, Any]
 
 _JOURNAL = ("field", "value", "action", "undoes", "actor", "device", "at_us", "reason")
 _VERSION = ("content", "author", "message", "git_commit", "git_path", "git_dirty", "created_us")
-_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-_PARTIES = ("session_id", "user_identifier")
-_SPAN = (
-    "trace_id", "span_id", "parent_span_id", "name", "kind", "status", "started_us", "duration_us", "provider", "model",
-    "prompt_id", "version_id", "execution_id", *_TOKENS, "cost_nusd", "unpriced", "first_token_us", "agent_id",
-    "environment", "error_type", "flags",
-)  # fmt: skip
-_USAGE = ("prompt_id", "version_id", "environment", "source", "created_us")
-_EXECUTION = (
-    "usage_id", "prompt_id", "version_id", "provider", "model", "served_model", "status", "mode", "finish_reason",
-    *_TOKENS, "latency_us", "first_token_us", "cost_nusd", "error_type", "attempts", "environment", "created_us",
-    "ended_us",
-)  # fmt: skip
-_LATE_PRICE = ("span_rid", "fact_rid", "cost_nusd", "at_us")
 
 
 def journal_content(row: Row, prompt: str | None, version: Row | None = None) -> dict[str, Any]:
@@ -71,39 +57,6 @@ def journal_row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     return row, {**version, "base_version_id": parents[0] if isinstance(parents, list) else None}
 
 
-def span_content(row: Row, card: str | None, texts: Mapping[str, int], *, parties: bool) -> dict[str, Any]:
-    """The content of an ended span: numbers and names, no text.
-
-    row: a row of `spans` with its ``trace_id``, as the call was when it ended (a late price is a record of its own).
-    card: the canonical text of the rates it was charged by. texts: how many characters each of its texts has that stays
-    at home. parties: whether session and user go along.
-    """
-    content = {"rv": RV, **_given(row, _SPAN)}
-    if parties:
-        content.update(_given(row, _PARTIES))
-    if card is not None:
-        content["card"] = card
-    if texts:
-        content["omitted"] = {part: {"chars": chars, "omitted": "policy"} for part, chars in texts.items()}
-    return content
-
-
-def usage_content(row: Row, *, parties: bool) -> dict[str, Any]:
-    """The content of a render, from a row of `usages`: neither its values nor its text."""
-    return {"rv": RV, **_given(row, _USAGE + (_PARTIES if parties else ()))}
-
-
-def execution_content(row: Row) -> dict[str, Any]:
-    """The content of an ended call, from a row of `executions`: neither what was sent nor what came back."""
-    return {"rv": RV, **_given(row, _EXECUTION)}
-
-
-def late_price_content(row: Row, card: str | None) -> dict[str, Any]:
-    """The content of a late price: the span and the fact by their rids, the amount, and the rates."""
-    content = {"rv": RV, **_given(row, _LATE_PRICE)}
-    return content if card is None else {**content, "card": card}
-
-
 def residue(content: Mapping[str, Any], made: Mapping[str, Any]) -> str | None:
     """What a row's columns do not say of ``content``, as JSON for its ``extra`` column; None when they say it all.
 
@@ -130,5 +83,11 @@ def _given(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _same(mine: Any, theirs: Any) -> bool:
-    """Equal in bytes: True and 1 are not."""
-    return canonical_json(mine) == canonical_json(theirs)
+    """Equal in bytes: True and 1 are not, nor are 0.0 and -0.0."""
+    if type(mine) is not type(theirs):
+        return False
+    if isinstance(mine, dict):
+        return mine.keys() == theirs.keys() and all(_same(value, theirs[name]) for name, value in mine.items())
+    if isinstance(mine, list):
+        return len(mine) == len(theirs) and all(map(_same, mine, theirs))
+    return repr(mine) == repr(theirs) if isinstance(mine, float) else bool(mine == theirs)

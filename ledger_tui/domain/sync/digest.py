@@ -41,6 +41,16 @@ def digest_of_hashes(pairs: Iterable[tuple[str, int]]) -> dict[int, Cell]:
     return {bucket: Cell(*cell) for bucket, cell in sorted(found.items())}
 
 
+def merged(digests: Iterable[Digest]) -> dict[int, Cell]:
+    """The digest of everything that several digests are of."""
+    found: dict[int, Cell] = {}
+    for digest in digests:
+        for bucket, cell in digest.items():
+            was = found.get(bucket, Cell(0, 0, 0))
+            found[bucket] = Cell(was.records + cell.records, was.xor ^ cell.xor, was.cost_nusd + cell.cost_nusd)
+    return dict(sorted(found.items()))
+
+
 def differing(mine: Digest, theirs: Digest) -> list[int]:
     """The first bytes of hashes where the two ends differ, in order; empty when they agree."""
     return [bucket for bucket in range(256) if mine.get(bucket) != theirs.get(bucket)]

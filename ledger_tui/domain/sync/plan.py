@@ -10,7 +10,7 @@ from ledger_tui.domain.sync.records import Delivered, Record, Stream
 
 PUSH_ROWS = 1_000
 PUSH_BYTES = 4 * 1024 * 1024
-PULL_ROWS = 1_000
+PULL_ROWS = 5_000
 ASK_ROWS = 10_000
 """How many ids are asked for at once."""
 MAX_ROUNDS = 100_000

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from ledger_tui.domain.sync.chain import START, Position, farther
 from ledger_tui.domain.sync.records import Stream
 
+Place = int | str | tuple[int, int | str]
+"""Where a record stands in the order of a ledger's own records."""
 At = Callable[[str], None]
 """Called at named points between two steps, so that a test can end the process there."""
 

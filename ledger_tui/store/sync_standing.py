@@ -1,0 +1,218 @@
+"""Where records stand between a ledger and its shared server, and what the ledger remembers of that server.
+
+A record's standing is its row's ``commit_seq``: none, it is pending; above 0, the number that the server gave it;
+0, a server had it and the number was forgotten (a resync is under way); -1, it was set aside; -2, the person's rules keep
+it at home. Whatever is remembered is a row of `workspace` whose key begins with ``sync.``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ledger_tui.domain import clock
+from ledger_tui.domain.sync import plan
+from ledger_tui.domain.sync.chain import Position
+from ledger_tui.domain.sync.digest import Digest
+from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream, month_of
+from ledger_tui.domain.sync.standing import SyncState
+
+if TYPE_CHECKING:
+    from ledger_tui.store.lean import Lean
+
+FORGOTTEN, ASIDE, WITHHELD = 0, -1, -2
+STATE = "sync.state"
+CHUNK = 400
+_SET = "INSERT INTO workspace (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+@dataclass
+class Taken:
+    """What became of records from elsewhere."""
+
+    new: int = 0
+    known: int = 0
+    unread: int = 0
+    """Of the new ones those of a newer release."""
+    refused: list[tuple[Delivered, str]] = field(default_factory=list)
+    """Records that cannot be taken, and why; they are in no table of the ledger's own."""
+
+
+class Aside(NamedTuple):
+    """A record that an exchange could not take."""
+
+    key: str
+    way: str
+    """``out``: the server refused ours; ``in``: it came and cannot be right (quarantine)."""
+    stream: str
+    rid: str
+    why: str
+    at_us: int
+    raw: str | None
+    """JSON of what came: kind, body, hash, seq, pusher."""
+
+
+def get(lean: Lean, key: str) -> Any:
+    """What is remembered under a key; None for nothing."""
+    row = lean.one("SELECT value FROM workspace WHERE key = :key", {"key": key})
+    return None if row is None else json.loads(row[0])
+
+
+def put(lean: Lean, key: str, value: Any) -> None:
+    """Remember ``value``; None forgets."""
+    if value is None:
+        lean.execute("DELETE FROM workspace WHERE key = :key", {"key": key})
+    else:
+        lean.execute(_SET, {"key": key, "value": json.dumps(value, sort_keys=True)})
+
+
+def is_shared(lean: Lean) -> bool:
+    """Whether the ledger has met a server."""
+    return lean.one("SELECT 1 FROM workspace WHERE key = :key", {"key": STATE}) is not None
+
+
+def state(lean: Lean) -> SyncState:
+    """What is remembered of the server."""
+    kept = get(lean, STATE)
+    if kept is None:
+        return SyncState()
+    cursors, told = (
+        {stream: Position(*kept[what][stream]) for stream in STREAMS if stream in kept[what]}
+        for what in ("cursors", "told")
+    )
+    return SyncState(kept["workspace"], kept["epoch"], kept["resyncing"], cursors, told)
+
+
+def remember(lean: Lean, known: SyncState, **changes: Any) -> None:
+    """Keep what is known of the server, changed so."""
+    kept = {name: getattr(known, name) for name in ("workspace", "epoch", "resyncing", "cursors", "told")}
+    put(lean, STATE, {**kept, **changes})
+
+
+def refuse(lean: Lean, stream: Stream, whys: Mapping[str, str]) -> None:
+    """Write down why the server will not take records of ours."""
+    at_us = clock.now_us()
+    rows = [("out." + rid, "out", stream, rid, why, at_us, None) for rid, why in whys.items()]
+    _keep_asides(lean, rows)
+
+
+def quarantine(lean: Lean, stream: Stream, refused: Sequence[tuple[Delivered, str]]) -> None:
+    """Keep records that came and cannot be taken, each once; their ids may be anything, so the key is a hash."""
+    rows = []
+    for row, why in refused:
+        record = row.record
+        raw = {"kind": record.kind, "body": record.body, "hash": row.hash, "seq": row.seq, "pusher": row.pusher}
+        name = hashlib.sha256(json.dumps([stream, record.rid, record.body, row.hash]).encode()).hexdigest()
+        text = json.dumps(raw, sort_keys=True)
+        rows.append(("in." + name[:32], "in", stream, storable(record.rid), why, clock.now_us(), text))
+    _keep_asides(lean, rows)
+
+
+def storable(text: str) -> str:
+    """``text`` without what no database takes."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\u2400")
+
+
+def _keep_asides(lean: Lean, rows: Sequence[tuple[Any, ...]]) -> None:
+    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": row[0]} for row in rows])
+    if rows:
+        lean.insert_rows("sync_asides", Aside._fields, rows)
+
+
+def forget_refusals(lean: Lean, rids: Sequence[str]) -> None:
+    """Records of ours that a server has after all are no longer set aside."""
+    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": "out." + rid} for rid in rids])
+
+
+def orphans(lean: Lean) -> list[str]:
+    """The rids of records of ours that were refused because nobody had what they were written on; they are taken off the list."""
+    reason = {"why": plan.REASONS["MISSING_PARENT"]}
+    found = lean.fetch("SELECT rid FROM sync_asides WHERE way = 'out' AND why = :why", reason)
+    lean.execute("DELETE FROM sync_asides WHERE way = 'out' AND why = :why", reason)
+    return [str(row[0]) for row in found]
+
+
+def asides(lean: Lean, limit: int = 1_000) -> list[Aside]:
+    """What was set aside or put in quarantine, newest first."""
+    sql = f"SELECT {', '.join(Aside._fields)} FROM sync_asides ORDER BY at_us DESC, key LIMIT :limit"
+    return [Aside(*row) for row in lean.fetch(sql, {"limit": limit})]
+
+
+def count_asides(lean: Lean) -> int:
+    """How many records are set aside or in quarantine."""
+    row = lean.one("SELECT COUNT(*) FROM sync_asides")
+    return 0 if row is None else int(row[0])
+
+
+def drop_asides(lean: Lean, keys: Sequence[str]) -> None:
+    """Forget what was put in quarantine."""
+    lean.executemany("DELETE FROM sync_asides WHERE key = :key AND way = 'in'", [{"key": key} for key in keys])
+
+
+def rid_key(rid: str) -> bytes:
+    """16 bytes that stand for a rid."""
+    return hashlib.sha256(rid.encode()).digest()[:16]
+
+
+_ADD_CELL = """
+INSERT INTO sync_pruned_cells (stream, month, bucket, records, xored, cost_nusd)
+VALUES (:stream, :month, :bucket, :records, :xored, :cost_nusd)
+ON CONFLICT (stream, month, bucket) DO UPDATE SET records = sync_pruned_cells.records + excluded.records,
+  xored = (sync_pruned_cells.xored | excluded.xored) - (sync_pruned_cells.xored & excluded.xored),
+  cost_nusd = sync_pruned_cells.cost_nusd + excluded.cost_nusd
+"""
+
+
+def note_pruned(lean: Lean, removed: Sequence[Record]) -> None:
+    """Remember records that a server has and that go from here: they are not new when they come again, and stay in the digests."""
+    from ledger_tui.domain.sync.digest import digest_of
+
+    by_month: dict[tuple[Stream, str], list[Record]] = {}
+    for record in removed:
+        by_month.setdefault((record.stream, month_of(record.rid)), []).append(record)
+    sql = "INSERT INTO sync_pruned (rid_key) VALUES (:rid_key) ON CONFLICT DO NOTHING"
+    lean.executemany(sql, [{"rid_key": rid_key(record.rid)} for record in removed])
+    for (stream, month), records in by_month.items():
+        lean.executemany(
+            _ADD_CELL,
+            [
+                {"stream": stream, "month": month, "bucket": bucket, "records": cell.records,
+                 "xored": signed(cell.xor), "cost_nusd": cell.cost_nusd}
+                for bucket, cell in digest_of(records).items()
+            ],
+        )  # fmt: skip
+
+
+def pruned(lean: Lean, rids: Sequence[str]) -> set[str]:
+    """Those of the rids that retention removed here."""
+    found: set[str] = set()
+    if lean.one("SELECT 1 FROM sync_pruned LIMIT 1") is None:
+        return found
+    for start in range(0, len(rids), CHUNK):
+        names = {f"k{n}": rid_key(rid) for n, rid in enumerate(rids[start : start + CHUNK])}
+        marks = ", ".join(":" + name for name in names)
+        gone = {
+            bytes(row[0]) for row in lean.fetch(f"SELECT rid_key FROM sync_pruned WHERE rid_key IN ({marks})", names)
+        }
+        found.update(rid for rid in rids[start : start + CHUNK] if rid_key(rid) in gone)
+    return found
+
+
+def pruned_digest(lean: Lean, stream: Stream, month: str | None = None) -> Digest:
+    """What removed records contribute to a digest."""
+    from ledger_tui.domain.sync.digest import Cell, merged
+
+    of_month = "" if month is None else " AND month = :month"
+    rows = lean.fetch(
+        f"SELECT bucket, records, xored, cost_nusd FROM sync_pruned_cells WHERE stream = :stream{of_month}",
+        {"stream": stream} | ({} if month is None else {"month": month}),
+    )
+    return merged({int(b): Cell(int(n), int(x) % 2**64, int(c))} for b, n, x, c in rows)
+
+
+def signed(number: int) -> int:
+    """An unsigned 64-bit number as a signed one with the same bits."""
+    return number - 2**64 if number >= 2**63 else number

@@ -1,0 +1,379 @@
+"""The telemetry of a ledger as a stream of records: handing them out, and taking those of others into tables and sums.
+
+What comes from elsewhere counts like what happened here: in its trace, in the sums of its day, in budgets. A step that another
+ledger gave up as interrupted and that ended after all has two records; the real end counts, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ledger_tui.domain.span_words import FLAG_DUPLICATE
+from ledger_tui.domain.sync import bodies, numbers, records
+from ledger_tui.domain.sync.records import Delivered, Record
+from ledger_tui.domain.sync.sharing import Sharing
+from ledger_tui.domain.values import SpanRecord
+from ledger_tui.errors import InputError
+from ledger_tui.store import day_sums, open_spans, sync_late_prices, sync_standing, telemetry
+from ledger_tui.store.sync_shelves import (
+    CARDS,
+    EXECUTIONS,
+    SHELVES,
+    SPANS,
+    USAGES,
+    Held,
+    KeptShelf,
+    Key,
+    Shelf,
+    span_keys_at,
+)
+from ledger_tui.store.sync_standing import WITHHELD, Taken
+
+if TYPE_CHECKING:
+    from ledger_tui.store.lean import Lean
+
+KEPT = KeptShelf("telemetry")
+NEWER, SUPERSEDED, ORPHAN = "newer", "superseded", "orphan"
+MY_SHELVES: tuple[Shelf | KeptShelf, ...] = (*SHELVES, KEPT)
+
+
+def pending(
+    lean: Lean, limit: int, sharing: Sharing
+) -> tuple[list[tuple[Shelf | KeptShelf, Held]], list[tuple[Shelf, Key]]]:
+    """The first pending records with their shelves, and rows met on the way that must stay at home."""
+    found: list[tuple[Shelf | KeptShelf, Held]] = []
+    home: list[tuple[Shelf, Key]] = []
+    names = _prompt_names(lean) if sharing.folders else {}
+    for shelf in MY_SHELVES:
+        if len(found) >= limit:
+            break
+        for held in shelf.pending(lean, limit - len(found)):
+            if (
+                isinstance(shelf, Shelf)
+                and shelf is not CARDS
+                and not sharing.of(names.get(held.prompt_id or "")).numbers
+            ):
+                home.append((shelf, held.key))
+            else:
+                found.append((shelf, held))
+    return found, home
+
+
+def _prompt_names(lean: Lean) -> dict[str, str]:
+    return {row[0]: row[1] for row in lean.fetch("SELECT id, name FROM prompts")}
+
+
+def withhold(lean: Lean, home: Sequence[tuple[Shelf, Key]]) -> None:
+    """Mark rows that the rules keep at home."""
+    for shelf in SHELVES:
+        shelf.mark(lean, [(key, WITHHELD) for mine, key in home if mine is shelf])
+
+
+def reconsider(lean: Lean) -> None:
+    """The rules changed: everything that was kept at home is looked at again."""
+    for shelf in SHELVES:
+        lean.execute(f"UPDATE {shelf.table} SET commit_seq = NULL WHERE commit_seq = {WITHHELD}")
+
+
+def withheld(lean: Lean) -> int:
+    """How many records the rules keep at home."""
+    counts = [lean.one(f"SELECT COUNT(*) FROM {shelf.table} WHERE commit_seq = {WITHHELD}") for shelf in SHELVES]
+    return sum(int(row[0]) for row in counts if row is not None)
+
+
+def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
+    """Write records from elsewhere in the caller's transaction, with everything that sums them.
+
+    A record that is here gets its number. One that cannot be taken holds up no other.
+    """
+    taken = Taken()
+    sound: dict[str, list[Delivered]] = {}
+    left = _without_known(lean, rows, taken)
+    for row in left:
+        why = records.fault(row.record, row.hash)
+        if why is None and records.is_known(row.record):
+            why = _meaning_fault(row.record)
+            if why is None:
+                sound.setdefault(row.record.kind, []).append(row)
+        elif why is None:
+            KEPT.keep(lean, NEWER, [(row.record, row.seq)])
+            taken.new += 1
+            taken.unread += 1
+        if why is not None:
+            taken.refused.append((row, why))
+    _take_cards(lean, sound.get("card", ()), taken)
+    _take_usages(lean, sound.get("usage", ()), taken)
+    _take_executions(lean, sound.get("execution", ()), taken)
+    _Spans(lean, taken).take(sound.get("span", ()))
+    sync_late_prices.take(lean, sound.get("late_price", ()), taken)
+    return taken
+
+
+def _meaning_fault(record: Record) -> str | None:
+    content = record.content()
+    if record.kind == "card":
+        card = numbers.card_of(content)
+        if card is None or hashlib.sha256(card.encode()).hexdigest() != record.rid:
+            return "its rates do not fit its id"
+        return None
+    return numbers.fault(record.kind, content)
+
+
+def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[Delivered]:
+    """Give records that are here their numbers; the others."""
+    known = _find(lean, [row.record for row in rows])
+    gone = sync_standing.pruned(lean, [row.record.rid for row in rows])
+    numbered: dict[Shelf | KeptShelf, list[tuple[Key, int | None]]] = {}
+    left = []
+    for row in rows:
+        held = known.get(row.record.rid)
+        if held is None:
+            taken.known += row.record.rid in gone
+            if row.record.rid not in gone:
+                left.append(row)
+            continue
+        shelf, mine = held
+        why = records.fault(row.record, row.hash)
+        if why is None and mine.record != row.record:
+            if sync_late_prices.is_other(mine.record, row.record) and (mine.commit_seq or 0) <= 0:
+                sync_late_prices.give_way(lean, mine.key)
+                left.append(row)
+                continue
+            why = "this ledger has another record of this id"
+        if why is not None:
+            taken.refused.append((row, why))
+            continue
+        # A number holds until it is forgotten (a resync): a server that gives another one meanwhile is wrong.
+        if (mine.commit_seq or 0) <= 0:
+            numbered.setdefault(shelf, []).append((mine.key, row.seq))
+        taken.known += 1
+    for shelf, standings in numbered.items():
+        shelf.mark(lean, standings, "IS NULL OR commit_seq <= 0")
+    return left
+
+
+def _find(lean: Lean, wanted: Sequence[Record]) -> dict[str, tuple[Shelf | KeptShelf, Held]]:
+    """Records that are here, by rid: spans by their places, as their rids have no index."""
+    by_kind: dict[str, list[Record]] = {}
+    for record in wanted:
+        by_kind.setdefault(record.kind, []).append(record)
+    found: dict[str, tuple[Shelf | KeptShelf, Held]] = {}
+    for shelf in SHELVES:
+        keys = _keys(lean, shelf, by_kind.get(shelf.kind, ()))
+        found.update((held.record.rid, (shelf, held)) for held in shelf.by_keys(lean, keys))
+    found.update((held.record.rid, (KEPT, held)) for held in KEPT.by_keys(lean, [record.rid for record in wanted]))
+    return {record.rid: found[record.rid] for record in wanted if record.rid in found}
+
+
+def _keys(lean: Lean, shelf: Shelf, wanted: Collection[Record]) -> Sequence[Key]:
+    if not wanted:
+        return ()
+    if shelf in (USAGES, EXECUTIONS):
+        return [record.rid for record in wanted]
+    if shelf is CARDS:
+        rids = [record.rid for record in wanted]
+        return [key for chunk in _chunks(rids) for (key,) in _rows_of(lean, "id", "rate_cards", "sha256", chunk)]
+    return span_keys_at(lean, (place for record in wanted if (place := _place(record)) is not None))
+
+
+def _place(record: Record) -> tuple[str, str] | None:
+    """Trace and span id in a body, whatever else is wrong with it."""
+    try:
+        content = record.content()
+    except (ValueError, RecursionError):
+        return None
+    trace_id, span_id = content.get("trace_id"), content.get("span_id")
+    return (trace_id, span_id) if isinstance(trace_id, str) and isinstance(span_id, str) else None
+
+
+def _chunks(values: Sequence[str]) -> list[dict[str, str]]:
+    size = sync_standing.CHUNK
+    return [{f"v{n}": v for n, v in enumerate(values[at : at + size])} for at in range(0, len(values), size)]
+
+
+def _rows_of(lean: Lean, columns: str, table: str, column: str, names: Mapping[str, str]) -> list[tuple[Any, ...]]:
+    marks = ", ".join(":" + name for name in names)
+    return lean.fetch(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", names)
+
+
+def _present(lean: Lean, table: str, ids: Collection[str]) -> set[str]:
+    """Those of the ids that a table has."""
+    wanted = sorted(ids)
+    return {row[0] for chunk in _chunks(wanted) for row in _rows_of(lean, "id", table, "id", chunk)}
+
+
+def _take_cards(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
+    made = [(row.record.rid, numbers.card_of(row.record.content()), row.seq) for row in rows]
+    if made:
+        lean.insert_rows("rate_cards", ("sha256", "body", "commit_seq"), made)
+    taken.new += len(made)
+
+
+def _residue(kind: str, content: Mapping[str, Any], **columns: Any) -> str | None:
+    """What the row that is written cannot say of a body; ``columns``: those that differ from it."""
+    made = {
+        name: bool(value) if numbers.FIELDS[kind][name] is bool else value
+        for name, value in zip(numbers.ORDER[kind], numbers.values(kind, content, **columns), strict=True)
+        if value is not None
+    }
+    return bodies.residue(content, made)
+
+
+def _take_usages(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
+    contents = [row.record.content() for row in rows]
+    prompts = _present(lean, "prompts", {c["prompt_id"] for c in contents if "prompt_id" in c})
+    versions = _present(lean, "prompt_versions", {c["version_id"] for c in contents if "version_id" in c})
+    made = []
+    for row, content in zip(rows, contents, strict=True):
+        links = {
+            "prompt_id": _if_in(content.get("prompt_id"), prompts),
+            "version_id": _if_in(content.get("version_id"), versions),
+        }
+        made.append(
+            (row.record.rid, links["prompt_id"], links["version_id"], "[]", "{}", "[]", content.get("environment", ""),
+             "{}", content.get("source", ""), content["created_us"], row.seq, _residue("usage", content, **links))
+        )  # fmt: skip
+    if made:
+        lean.insert_rows("usages", _USAGE, made)
+        day_sums.add_uses(lean, [row[0] for row in made])
+    taken.new += len(made)
+
+
+_USAGE = (
+    "id", "prompt_id", "version_id", "included", "parameters", "rendered", "environment", "metadata", "source",
+    "created_us", "commit_seq", "extra",
+)  # fmt: skip
+
+
+def _if_in(value: str | None, present: Collection[str]) -> str | None:
+    return value if value in present else None
+
+
+def _take_executions(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
+    contents = [row.record.content() for row in rows]
+    present = {
+        name: _present(lean, table, {content[name] for content in contents if name in content})
+        for name, table in (("prompt_id", "prompts"), ("version_id", "prompt_versions"), ("usage_id", "usages"))
+    }
+    made = []
+    for row, content in zip(rows, contents, strict=True):
+        links = {name: _if_in(content.get(name), found) for name, found in present.items()}
+        usual = {name: content.get(name, nothing) for name, nothing in _ALWAYS.items()}
+        values = {**{name: content.get(name) for name in _EXECUTION}, **usual, **links}
+        extra = _residue("execution", content, **links, attempts=usual["attempts"])
+        fixed = (row.record.rid, "{}", "[]", "{}", row.seq, extra)
+        made.append((*fixed, *(values[name] for name in _EXECUTION)))
+    if made:
+        columns = ("id", "params", "messages", "response_metadata", "commit_seq", "extra", *_EXECUTION)
+        lean.insert_rows("executions", columns, made)
+    taken.new += len(made)
+
+
+_ALWAYS: Mapping[str, Any] = {"mode": "", "attempts": 0, "environment": ""}
+_EXECUTION = tuple(name for name in numbers.ORDER["execution"] if name != "rv")
+
+
+class _Spans:
+    """Ended spans from elsewhere."""
+
+    def __init__(self, lean: Lean, taken: Taken) -> None:
+        self._lean = lean
+        self._taken = taken
+
+    def take(self, rows: Sequence[Delivered]) -> None:
+        """Write spans that are not here; one of a place that is taken stands beside the one that has it, or ends it."""
+        contents = [row.record.content() for row in rows]
+        cards = self._cards({content["card"] for content in contents if "card" in content})
+        there = self._there((content["trace_id"], content["span_id"]) for content in contents)
+        fresh: list[tuple[SpanRecord, Delivered, str | None]] = []
+        for row, content in zip(rows, contents, strict=True):
+            card = cards.get(content.get("card", ""))
+            try:
+                span = telemetry.check_span(numbers.span_of(content, card))
+            except InputError as error:
+                self._taken.refused.append((row, error.cause))
+                continue
+            extra = _residue("span", content, card=content.get("card") if card is not None else None)
+            self._taken.new += 1
+            place = (span.trace_id, span.span_id)
+            if self._settled_before(place, there, fresh, row, span, extra):
+                continue
+            is_twin = place in there
+            there.setdefault(place, (0, "ended"))
+            fresh.append((_flagged(span) if is_twin else span, row, extra))
+        keys = telemetry.insert_ended(self._lean, [span for span, _, _ in fresh])
+        self._standings([(key, row, extra) for key, (_, row, extra) in zip(keys, fresh, strict=True)])
+
+    def _settled_before(
+        self, place: tuple[str, str], there: dict[tuple[str, str], tuple[int, str]],
+        fresh: list[tuple[SpanRecord, Delivered, str | None]], row: Delivered, span: SpanRecord, extra: str | None,
+    ) -> bool:  # fmt: skip
+        """Whether the span is dealt with by what has its place: given up there and ended now, or the other way round."""
+        key, state = there.get(place, (0, ""))
+        interrupted = span.error_type == open_spans.INTERRUPTED
+        if interrupted and state:
+            KEPT.keep(self._lean, SUPERSEDED, [(row.record, row.seq)])
+            return True
+        if state == open_spans.INTERRUPTED and not interrupted:
+            there[place] = (key, "ended")
+            if not key:
+                index = next(n for n, (known, _, _) in enumerate(fresh) if (known.trace_id, known.span_id) == place)
+                KEPT.keep(self._lean, SUPERSEDED, [(fresh[index][1].record, fresh[index][1].seq)])
+                fresh[index] = (span, row, extra)
+                return True
+            telemetry.reopen_span(self._lean, key)
+            self._end(key, row, span)
+            return True
+        if state == "running":
+            there[place] = (key, "ended")
+            self._end(key, row, span)
+            return True
+        if not state and interrupted:
+            there[place] = (0, open_spans.INTERRUPTED)
+            fresh.append((span, row, extra))
+            return True
+        return False
+
+    def _end(self, key: int, row: Delivered, span: SpanRecord) -> None:
+        """End a span that runs here; what its beginning said here stays in its columns."""
+        telemetry.end_span(self._lean, key, span)
+        self._standings([(key, row, None)])
+        for held in SPANS.by_keys(self._lean, [key]):
+            extra = bodies.residue(row.record.content(), held.record.content())
+            self._standings([(key, row, extra)])
+
+    def _standings(self, ended: Sequence[tuple[int, Delivered, str | None]]) -> None:
+        self._lean.executemany(
+            "UPDATE spans SET rid = :rid, commit_seq = :seq, extra = :extra WHERE id = :key",
+            [{"key": key, "rid": row.record.rid, "seq": row.seq, "extra": extra} for key, row, extra in ended],
+        )
+
+    def _cards(self, wanted: Collection[str]) -> dict[str, int]:
+        chunks = _chunks(sorted(wanted))
+        return {
+            row[0]: int(row[1]) for c in chunks for row in _rows_of(self._lean, "sha256, id", "rate_cards", "sha256", c)
+        }
+
+    def _there(self, places: Any) -> dict[tuple[str, str], tuple[int, str]]:
+        """What has the places: key, and running, interrupted or ended; the last one where there are several."""
+        found: dict[tuple[str, str], tuple[int, str]] = {}
+        keys = span_keys_at(self._lean, places)
+        for start in range(0, len(keys), sync_standing.CHUNK):
+            names = {f"k{n}": key for n, key in enumerate(keys[start : start + sync_standing.CHUNK])}
+            rows = self._lean.fetch(
+                "SELECT t.trace_id, s.span_id, s.id, s.status IN ('queued', 'running'), s.error_type FROM spans s "
+                f"JOIN traces t ON t.id = s.trace_key WHERE s.id IN ({', '.join(':' + name for name in names)}) ORDER BY s.id",
+                names,
+            )
+            for trace_id, span_id, key, runs, error in rows:
+                state = "running" if runs else error if error == open_spans.INTERRUPTED else "ended"
+                found[trace_id, span_id] = (int(key), state)
+        return found
+
+
+def _flagged(span: SpanRecord) -> SpanRecord:
+    from dataclasses import replace
+
+    return replace(span, flags=span.flags | FLAG_DUPLICATE)

@@ -1,0 +1,352 @@
+"""Calls, steps, renders and prices of real ledgers meet: every sum is the same everywhere, and equal to a recount."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_tui.domain import clock, ids
+from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.sync.digest import digest_of
+from ledger_tui.domain.sync.records import STREAMS, Record, Stream
+from ledger_tui.domain.sync.sharing import Sharing
+from ledger_tui.domain.values import SpanRecord, TokenUsage
+from ledger_tui.store import late_prices, open_spans, recount, retention, sync_sharing, sync_standing, telemetry
+from ledger_tui.store.retention import Kinds
+from ledger_tui.store.sync_log import LedgerLog
+from ledger_tui.sync.door import Client, Remote
+from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
+from ledger_tui.sync.memory import MemoryServer
+
+from tests.sync.test_sync_facts import Ledger
+from tests.sync.world import Bomb, Crash
+
+NOW_US = 1_795_000_000_000_000
+SUMS = {
+    "daily_costs": "*",
+    "daily_uses": "*",
+    "traces": "trace_id, status, started_us, ended_us, span_count, open_count, error_count, input_tokens, output_tokens, "
+    "cost_nusd, priced_count, unpriced_count",
+}
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
+    """Makes ledgers."""
+    made: list[Ledger] = []
+
+    def make() -> Ledger:
+        made.append(Ledger(tmp_path / str(len(made))))
+        return made[-1]
+
+    yield make
+    for ledger in made:
+        ledger.database.close()
+        ledger.door.close()
+
+
+def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None, streams: tuple[Stream, ...] = STREAMS) -> Receipt:
+    """One sync of everything."""
+    engine = Engine(LedgerLog(ledger.database), remote, Client("here", "1"), streams=streams, at=bomb or Bomb(None))
+    return engine.sync()
+
+
+def write(ledger: Ledger, *spans: SpanRecord, owner: str | None = None) -> list[int]:
+    """Store spans as they happen here."""
+    with ledger.database.lean_write() as lean:
+        return telemetry.write_spans(lean, spans, owner)
+
+
+def call(trace: str, span: str, **fields: Any) -> SpanRecord:
+    """An ended model call."""
+    usual = SpanRecord(
+        trace, span, "ask", "llm", "succeeded", NOW_US, 2_000_000, provider="openai", model="gpt-x",
+        tokens=TokenUsage(input=10, output=5), cost_nusd=7_500, first_token_us=300, environment="prod",
+        input="what?", output="that", session_id="s1", user_identifier="ada",
+    )  # fmt: skip
+    return telemetry.check_span(replace(usual, **fields))
+
+
+def share(ledger: Ledger, sharing: Sharing) -> None:
+    """Set what may leave."""
+    with ledger.database.lean_write() as lean:
+        sync_sharing.set_sharing(lean, sharing)
+
+
+def sums(ledger: Ledger) -> dict[str, list[Any]]:
+    """What is added up."""
+    with ledger.database.lean() as lean:
+        assert not any(recount.differences(lean).values()), "the sums equal a recount"
+        return {table: sorted(lean.fetch(f"SELECT {columns} FROM {table}")) for table, columns in SUMS.items()}
+
+
+def rows(ledger: Ledger, sql: str) -> list[Any]:
+    """What a statement reads."""
+    with ledger.database.lean() as lean:
+        return lean.fetch(sql)
+
+
+def check(server: MemoryServer, *all_of_them: Ledger) -> None:
+    """I1, I14 to I17: every ledger holds the server's records to the byte and shows the same sums."""
+    for stream in STREAMS:
+        theirs = digest_of(row.record for row in server.histories[stream].rows)
+        for ledger in all_of_them:
+            assert LedgerLog(ledger.database).digest(stream) == theirs, f"I1 I14 I16: {stream}"
+            assert LedgerLog(ledger.database).waiting(stream) == 0, "L1"
+    for ledger in all_of_them[1:]:
+        for table, found in sums(ledger).items():
+            assert found == sums(all_of_them[0])[table], f"I17 {table}"
+
+
+def test_i14_i17_calls_count_elsewhere_as_they_do_here(ledgers: Callable[[], Ledger]) -> None:
+    """A run, a recorded call with its steps and a render arrive with their numbers in every sum; no text comes along."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    mine.save("team/ask", "Hello {{ name }}")
+    mine.door.execute("team/ask", {"name": "canary-one"}, model="offline", trace_id="run")
+    write(
+        mine,
+        call("t", "a", input="canary-two", attributes={"k": "canary-three"}),
+        call("t", "b", model=None, kind="tool"),
+    )
+    sync(mine, server.remote("ada", "maintainer"))
+    receipt = sync(theirs, server.remote("bob", "maintainer"))
+    check(server, mine, theirs)
+    assert receipt.came["telemetry"] == len(server.histories["telemetry"].rows) and receipt.agreed
+    assert theirs.door.get_trace("t")["total_cost"] == mine.door.get_trace("t")["total_cost"]
+    bodies = "".join(row.record.body for row in server.histories["telemetry"].rows)
+    assert "canary" not in bodies and "ada" not in bodies and server.histories["bodies"].rows == []
+
+
+def test_i1_rates_travel_so_that_a_receipt_can_be_read_elsewhere(ledgers: Callable[[], Ledger]) -> None:
+    """The receipt of a priced call is the same on another machine."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    mine.door.prices.add("openai", "gpt-x", {"input": "2.5", "output": "10"}, from_us=1)
+    mine.door.log_external_span(
+        "t", span_id="a", name="ask", kind="llm", model="openai/gpt-x", prompt_tokens=7, completion_tokens=3
+    )
+    mine.door.flush()
+    sync(mine, server.remote("ada", "maintainer"))
+    sync(theirs, server.remote("bob", "maintainer"))
+    check(server, mine, theirs)
+    texts = rows(theirs, "SELECT c.body FROM spans s JOIN rate_cards c ON c.id = s.card_id")
+    assert texts and texts == rows(mine, "SELECT c.body FROM spans s JOIN rate_cards c ON c.id = s.card_id")
+
+
+def test_i17_two_people_price_one_call_and_the_first_accepted_counts(ledgers: Callable[[], Ledger]) -> None:
+    """When two ledgers price the same call late, both end with the price that the server took first, in every sum."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    remotes = [server.remote("ada", "maintainer"), server.remote("bob", "maintainer")]
+    write(mine, call("t", "a", cost_nusd=None, unpriced=True))
+    sync(mine, remotes[0])
+    sync(theirs, remotes[1])
+    for ledger, nusd in ((mine, 11), (theirs, 22)):
+        with ledger.database.lean_write() as lean:
+            assert late_prices.take_in(lean, 1, rid=ids.new_id(), at_us=NOW_US, nusd=nusd, card=None)
+    for ledger, remote in ((theirs, remotes[1]), (mine, remotes[0]), (theirs, remotes[1]), (mine, remotes[0])):
+        sync(ledger, remote)
+    check(server, mine, theirs)
+    assert rows(mine, "SELECT cost_nusd, unpriced FROM spans") == [(22, 0)]
+    assert LedgerLog(mine.database).set_aside() == 0
+
+
+def test_a_step_given_up_and_ended_after_all_counts_once(ledgers: Callable[[], Ledger]) -> None:
+    """A step that was shared as interrupted and whose real end came later counts with its end only, on every machine and
+    whichever record comes first; both records stay."""
+    server, mine, theirs, late = MemoryServer(), ledgers(), ledgers(), ledgers()
+    remote, others = server.remote("ada", "maintainer"), server.remote("bob", "maintainer")
+    sync(mine, remote)
+    (key,) = write(mine, call("t", "a", status="running", duration_us=None), owner="here:1:1")
+    with mine.database.lean_write() as lean:
+        found = open_spans.stored(lean, key)
+        assert found is not None
+        telemetry.end_span(lean, key, open_spans.as_interrupted(*found))
+    sync(mine, remote)
+    sync(theirs, others)
+    assert rows(theirs, "SELECT status, error_type FROM spans") == [("failed", "interrupted")]
+    write(mine, call("t", "a"))
+    sync(mine, remote)
+    sync(theirs, others)
+    sync(late, others)
+    check(server, mine, theirs, late)
+    for ledger in (mine, theirs, late):
+        assert rows(ledger, "SELECT status, cost_nusd FROM spans") == [("succeeded", 7_500)]
+    assert len(server.histories["telemetry"].rows) == 2
+
+
+def test_b17_one_id_used_twice_is_kept_twice(ledgers: Callable[[], Ledger]) -> None:
+    """Two ledgers that use the same trace and span id for different calls both keep both, and both count."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    remotes = [server.remote("ada", "maintainer"), server.remote("bob", "maintainer")]
+    write(mine, call("my-run-001", "1"))
+    write(theirs, call("my-run-001", "1", name="other", cost_nusd=9))
+    for _ in range(2):
+        sync(mine, remotes[0])
+        sync(theirs, remotes[1])
+    check(server, mine, theirs)
+    assert rows(mine, "SELECT SUM(cost_nusd), COUNT(*) FROM spans") == [(7_509, 2)]
+
+
+def test_l2_a_call_that_cannot_be_is_kept_apart(ledgers: Callable[[], Ledger]) -> None:
+    """Telemetry that makes no sense goes to quarantine with its reason, a newer kind is kept, and the rest counts."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    write(mine, call("t", "a"))
+    remote = server.remote("ada", "maintainer")
+    sync(mine, remote)
+    sound = server.histories["telemetry"].rows[0].record
+    bent = [
+        {"started_us": -5}, {"duration_us": -1}, {"cost_nusd": -1}, {"cost_nusd": 2**53}, {"input_tokens": "7"}, {"status": "odd"},
+        {"trace_id": "x" * 129}, {"name": 5}, {"unpriced": 1}, {"card": "0" * 5_000},
+    ]  # fmt: skip
+    bad = [
+        Record("telemetry", f"bad{n}", "span", canonical_json({**sound.content(), **change}))
+        for n, change in enumerate(bent)
+    ]
+    bad.append(Record("telemetry", "0" * 64, "card", '{"card":{"x":1},"rv":1}'))
+    newer = [Record("telemetry", "n1", "hologram", '{"rv":1}'), Record("telemetry", "n2", "span", '{"rv":9}')]
+    good = Record(
+        "telemetry", "good", "span", canonical_json({**sound.content(), "span_id": "b", "hue": "red", "card": "1" * 64})
+    )
+    remote.push("telemetry", [*bad, *newer, good], server.histories["telemetry"].end)
+    receipt = sync(theirs, server.remote("bob", "maintainer"))
+    assert (receipt.quarantined, receipt.unread) == (len(bad), 2)
+    assert rows(theirs, "SELECT COUNT(*) FROM spans") == [(2,)]
+    kept = {held.record for held in _accepted(theirs)}
+    assert good in kept and set(newer) <= kept, "I1: to the byte"
+    sums(theirs)
+
+
+def _accepted(ledger: Ledger) -> list[Any]:
+    from ledger_tui.store.sync_telemetry import MY_SHELVES
+
+    with ledger.database.lean() as lean:
+        return [held for shelf in MY_SHELVES for held in shelf.accepted(lean, None, 1_000)]
+
+
+def test_i12_what_rules_keep_at_home_never_leaves(ledgers: Callable[[], Ledger]) -> None:
+    """Calls of a folder whose numbers are not shared stay, with their texts; when the rule is widened later they go."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    for name in ("private/a", "team/a"):
+        mine.save(name, "Hi {{ name }}")
+        mine.door.execute(name, {"name": "canary"}, model="offline", trace_id=name)
+    rules = Sharing().with_rule(None, texts=True).with_rule("private/", numbers=False)
+    share(mine, rules)
+    sync(mine, remote)
+    sent = [row.record for stream in ("telemetry", "bodies") for row in server.histories[stream].rows]
+    assert "private/a" not in "".join(record.body for record in sent)
+    assert {record.kind for record in sent} >= {"span", "execution", "usage", "text"}
+    assert sum("canary" in record.body for record in sent) == 3, "texts of the shared run: step, call and render"
+    with mine.database.lean() as lean:
+        assert sync_standing.get(lean, "sync.state") and sync_sharing.withheld(lean) == 3
+    share(mine, rules.with_rule("private/", numbers=True))
+    sync(mine, remote)
+    bodies = "".join(row.record.body for row in server.histories["telemetry"].rows)
+    assert "private/a" in bodies and sync(mine, remote).agreed
+
+
+def test_texts_arrive_with_sessions_and_users_where_they_are_shared(ledgers: Callable[[], Ledger]) -> None:
+    """Shared texts fill what the numbers left out: input, output, attributes, session and user, also in their sums; a key in
+    a text is hidden on the way, and the text here stays whole."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    share(mine, Sharing().with_rule(None, texts=True))
+    share(theirs, Sharing().with_rule(None, texts=True))
+    key = "sk-" + "a1" * 20
+    write(mine, call("t", "a", attributes={"k": "v"}), call("t", "b", input=f"use {key}", session_id=None))
+    for ledger, who in ((mine, "ada"), (theirs, "bob"), (mine, "ada")):
+        sync(ledger, server.remote(who, "maintainer"))
+    check(server, mine, theirs)
+    texts = (
+        "SELECT s.span_id, p.input, p.output, p.attributes, s.session_id, s.user_identifier "
+        "FROM spans s JOIN span_payloads p ON p.span_key = s.id ORDER BY 1"
+    )
+    first, second = rows(theirs, texts)
+    assert first == rows(mine, texts)[0] and key in rows(mine, texts)[1][1]
+    assert key not in second[1] and second[1].startswith("use ") and second[5] == "ada"
+    parties = "SELECT kind, party, calls FROM daily_parties ORDER BY 1, 2"
+    assert rows(theirs, parties) == rows(mine, parties)
+
+
+def test_retention_keeps_what_waits_and_knows_what_it_removed(ledgers: Callable[[], Ledger]) -> None:
+    """Steps that no server has stay; those that go are not taken for new when everything is read again, and sums and digests
+    stay as they were."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    share(mine, Sharing().with_rule(None, texts=True))
+    sync(mine, remote)
+    write(mine, call("t", "a"), call("u", "b"))
+    with mine.database.lean_write() as lean:
+        assert retention.drop_spans(lean, NOW_US * 2, retention.FIRST, 100, NOW_US)[0] == 0, "they wait"
+        assert retention.drop_texts(lean, NOW_US * 2, Kinds((), False), 0, 100, NOW_US)[0] == 0, "their texts wait"
+    sync(mine, remote)
+    before = sums(mine)["daily_costs"]
+    with mine.database.lean_write() as lean:
+        assert retention.drop_texts(lean, NOW_US * 2, Kinds((), False), 0, 100, NOW_US)[0] == 2
+        assert retention.drop_spans(lean, NOW_US * 2, retention.FIRST, 100, NOW_US)[0] == 2
+    check(server, mine)
+    server.restore(len(server.commits), announced=True)
+    receipt = sync(mine, remote)
+    check(server, mine)
+    assert receipt.resyncs == 1 and receipt.came == {} and sums(mine)["daily_costs"] == before
+    assert rows(mine, "SELECT COUNT(*) FROM spans") == [(0,)]
+
+
+def _deed(ledger: Ledger, chance: random.Random) -> None:
+    """Something that happens to a ledger's calls."""
+    trace, span = f"t{chance.randrange(4)}", f"s{chance.randrange(6)}"
+    with ledger.database.lean_write() as lean:
+        deed = chance.random()
+        if deed < 0.35:
+            telemetry.write_spans(
+                lean, [call(trace, span, cost_nusd=chance.randrange(100), input=f"text {chance.random()}")]
+            )
+        elif deed < 0.5:
+            telemetry.write_spans(lean, [call(trace, span, cost_nusd=None, unpriced=True)])
+        elif deed < 0.65:
+            telemetry.write_spans(lean, [call(trace, span, status="running", duration_us=None)], "here:1:1")
+        elif deed < 0.8:
+            for one in open_spans.listed(lean)[:1]:
+                found = open_spans.stored(lean, one.key)
+                assert found is not None
+                telemetry.end_span(lean, one.key, open_spans.as_interrupted(*found))
+        else:
+            unpriced = late_prices.unpriced(lean, None, None, 0, 2)
+            for one in unpriced:
+                price = {"nusd": chance.randrange(1, 50), "card": None}
+                late_prices.take_in(lean, one.key, rid=ids.new_id(), at_us=clock.now_us(), **price)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_i14_i15_i17_telemetry_agrees_after_any_life(ledgers: Callable[[], Ledger], seed: int) -> None:
+    """Three real ledgers record, price, give up and end calls apart, die in their syncs and see the server restored: at rest all
+    hold the same records to the byte, and every sum equals a recount and the others'."""
+    chance, server = random.Random(seed), MemoryServer()
+    three = [ledgers() for _ in range(3)]
+    for ledger in three:
+        share(ledger, Sharing().with_rule(None, texts=True))
+    remotes = [server.remote(str(n), "maintainer") for n in range(3)]
+    crashes = 0
+    for _ in range(60):
+        who = chance.randrange(3)
+        _deed(three[who], chance)
+        if chance.random() < 0.5:
+            try:
+                sync(three[who], remotes[who], Bomb(chance.choice(FAILPOINTS)) if chance.random() < 0.4 else None)
+            except Crash:
+                crashes += 1
+        if chance.random() < 0.05:
+            server.restore(int(len(server.commits) * chance.random()), announced=chance.random() < 0.5)
+    for ledger in three:
+        with ledger.database.lean_write() as lean:
+            for one in open_spans.listed(lean):
+                found = open_spans.stored(lean, one.key)
+                assert found is not None
+                telemetry.end_span(lean, one.key, open_spans.as_interrupted(*found))
+    receipts = [sync(three[who], remotes[who]) for _ in range(3) for who in range(3)]
+    aside = [rows(ledger, "SELECT way, stream, rid, why, raw FROM sync_asides") for ledger in three]
+    assert aside == [[], [], []], "nothing is wrong with any record"
+    assert crashes and len({receipt.agreed for receipt in receipts[-3:]}) == 1 and receipts[-1].agreed
+    check(server, *three)
