@@ -158,6 +158,10 @@ class PostgresRemote:
         """Take a login's role here away, at once, also on open connections; for owners and admins. The last owner stays."""
         self._line.one("SELECT sync.dismiss_v1(%s::uuid, %s)", (self._ledger(), login))
 
+    def abandon(self) -> None:
+        """End the call that waits in another thread, if any: it raises RemoteUnavailable."""
+        self._line.abandon()
+
     def close(self) -> None:
         self._line.close()
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ledger_tui.sync.door import BadAnswer
@@ -13,8 +18,12 @@ FEW_ROWS = 1_000
 """Up to so many rows an answer is read at once."""
 
 
+SILENCE_S = 90.0
+"""How long a statement may take: longer than the server allows it (dsn.STATEMENT_TIMEOUT), for servers that fell silent."""
+
+
 class Line:
-    """A connection that comes and goes. For one thread at a time."""
+    """A connection that comes and goes. For one thread at a time, but for ``abandon``."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -34,13 +43,34 @@ class Line:
         """
         done = False
         try:
-            with translated(self.target):
+            with translated(self.target), self._watched():
                 found = self._fetch(sql, parameters, most)
                 done = True
                 return found
         finally:
             if not done:
                 self.close()
+
+    def abandon(self) -> None:
+        """End the connection under whatever waits for it, from any thread: that raises RemoteUnavailable."""
+        from psycopg import Error
+
+        connection = self._connection
+        if connection is None:
+            return
+        # The connection's own descriptor is left to it: what ends is the line behind it. One that has ended needs no end.
+        with suppress(Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        watch = threading.Timer(SILENCE_S, self.abandon)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     def close(self) -> None:
         """Let go of the connection; the next statement makes a new one."""
