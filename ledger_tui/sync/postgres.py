@@ -7,7 +7,7 @@ become ours, and texts of errors are made printable.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ledger_tui.domain.sync import records
@@ -16,40 +16,63 @@ from ledger_tui.domain.sync.digest import Cell, Digest
 from ledger_tui.domain.sync.plan import ACCEPTED, ASK_ROWS, REFUSED, Status
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.errors import SyncError
-from ledger_tui.sync.door import BadAnswer, Client, Page, PushAnswer, RemoteRefused, RowAnswer, Welcome
+from ledger_tui.sync.door import (
+    BadAnswer,
+    Client,
+    Device,
+    Page,
+    PushAnswer,
+    RemoteRefused,
+    RowAnswer,
+    Welcome,
+)
 from ledger_tui.sync.dsn import Target
-from ledger_tui.sync.postgres_errors import STRANGER, translated
+from ledger_tui.sync.listening import PostgresListener
+from ledger_tui.sync.people import ROLES, Member
+from ledger_tui.sync.postgres_errors import STRANGER
+from ledger_tui.sync.postgres_line import Line
 from ledger_tui.sync.server import schema
 
 MAX_PAGE_ROWS = 20_000
 """A whole push can be larger than the limit of a page, but not larger than this."""
-MAX_PAGE_CHARACTERS = 64 * 1024 * 1024
-_STATUSES = frozenset({*ACCEPTED, *REFUSED, "MISSING_PARENT"})
+MAX_PEOPLE = 1_000
+_SURELY_SMALL = records.MAX_BODY_BYTES // 4
+"""Characters that are never more bytes than a body may have."""
+_STATUSES = frozenset({*ACCEPTED, *REFUSED, "MISSING_PARENT", "EXPIRED"})
 _HELLO = """SELECT
-workspace, role, epoch, server_us, schema, min_client, features, pushes, pulls, months_ahead, writable, ends, lost
+workspace, role, epoch, server_us, schema, min_client, features, pushes, pulls, months_ahead, writable, ends, horizons, lost
 FROM sync.hello_v1(%s::uuid, %s::json)"""
 _PUSH = """SELECT fence_lost, upto, upto_chain, statuses, seqs FROM sync.push_v1(
 %s::uuid, %s, %s, string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), %s, %s)"""
 _PULL = "SELECT seq, rid, kind, body, hash, pusher FROM sync.pull_v1(%s::uuid, %s, %s, %s, %s)"
 _MISSING = "SELECT sync.missing_v1(%s::uuid, %s, %s::text[])"
-_DIGEST = "SELECT bucket, records, xored, cost_nusd FROM sync.digest_v1(%s::uuid, %s, %s)"
+_DIGEST = "SELECT bucket, records, xored, cost_nusd FROM sync.digest_v1(%s::uuid, %s, %s, %s)"
+_RETIRE = "SELECT sync.retire_v1(%s::uuid, %s, %s)"
+_DEVICES = "SELECT device, login, role, last_us, records FROM sync.devices_v1(%s::uuid)"
+_MEMBERS = "SELECT login, role, since_us FROM sync.members_v1(%s::uuid)"
 
 
 class PostgresRemote:
     """One account's door to one shared ledger; connects at the first call, and anew after an error."""
 
-    def __init__(self, target: Target, workspace: str | None = None) -> None:
-        """workspace: which ledger, when the account belongs to several; None for the only one."""
+    def __init__(self, target: Target, workspace: str | None = None, *, vouched: bool = False) -> None:
+        """workspace: which ledger, when the account belongs to several; None for the only one.
+
+        vouched: the caller sends only records whose bodies it made canonical or checked (``records.fault``) itself, so that
+        this is not done again for each.
+        """
         self.target = target
         self.workspace = workspace
-        self._connection: Any = None
+        self.vouched = vouched
+        self._line = Line(target)
         self._device = ""
         self._cared = False
 
     def hello(self, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
         self._device = client.device
-        row = self._one(_HELLO, (self.workspace, json.dumps(fences)))
-        workspace, role, epoch, server_us, there, min_client, features, pushes, pulls, ahead, writable, ends, lost = row
+        about, standing = self._met(fences)
+        workspace, role, epoch, server_us, there, min_client, features = about
+        pushes, pulls, ahead, writable, ends, horizons, lost = standing
         _check_schema(there, self.target)
         self.workspace = str(workspace)
         why_not = _why_not(client, role, min_client, writable, len(pushes) == len(STREAMS))
@@ -63,37 +86,34 @@ class PostgresRemote:
             pushes=_streams(pushes) if may_push else (),
             pulls=_streams(pulls),
             ends={stream: _position(*(ends or {}).get(stream, START)) for stream in _streams(pulls)},
+            horizons={stream: _month(horizons[stream]) for stream in _streams(horizons or ())},
             lost=frozenset(_streams(lost)),
             why_not=why_not,
             features=frozenset(features),
         )
 
     def push(self, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
-        judged = [_own_fault(stream, record) for record in rows]
-        sent = [record for record, wrong in zip(rows, judged, strict=True) if wrong is None]
+        bodies = "\n".join([record.body for record in rows])
+        judged = _own_faults(stream, rows, vouched=self.vouched and bodies.count("\n") < max(1, len(rows)))
+        sent = rows
+        if judged:
+            sent = [record for place, record in enumerate(rows) if place not in judged]
+            bodies = "\n".join([record.body for record in sent])
         # Neither ids nor kinds nor canonical JSON can hold a line feed.
-        columns = ("\n".join(record.rid for record in sent), "\n".join(record.kind for record in sent))
-        bodies = "\n".join(record.body for record in sent)
-        answer = self._one(_PUSH, (self._ledger(), stream, self._device, *columns, bodies, fence.seq, fence.chain))
-        lost, upto, upto_chain, statuses, seqs = answer
+        columns = ("\n".join([record.rid for record in sent]), "\n".join([record.kind for record in sent]))
+        given = (self._ledger(), stream, self._device, *columns, bodies, fence.seq, fence.chain)
+        lost, upto, upto_chain, statuses, seqs = self._line.one(_PUSH, given)
         position = _position(upto, upto_chain)
         if lost:
             return PushAnswer((), position, fence_lost=True)
-        if len(statuses) != len(sent) or len(seqs) != len(sent):
-            raise BadAnswer("a push was answered for another number of records")
-        fates = iter(zip(statuses, seqs, strict=True))
-        return PushAnswer(
-            tuple(
-                RowAnswer(record.rid, wrong, None) if wrong is not None else _row_answer(record.rid, *next(fates))
-                for record, wrong in zip(rows, judged, strict=True)
-            ),
-            position,
-        )
+        answers = _row_answers(sent, position, statuses, seqs)
+        for place in sorted(judged):
+            answers.insert(place, RowAnswer(rows[place].rid, judged[place], None))
+        return PushAnswer(tuple(answers), position)
 
     def pull(self, stream: Stream, after: Position, limit: int) -> Page:
-        found = self._rows(
-            _PULL, (self._ledger(), stream, after.seq, after.chain, limit), max(limit, MAX_PAGE_ROWS) + 1
-        )
+        given = (self._ledger(), stream, after.seq, after.chain, limit)
+        found = self._line.rows(_PULL, given, max(limit, MAX_PAGE_ROWS) + 1)
         if not found or found[0][1] is not None or found[0][2] not in ("MORE", "END", "LOST"):
             raise BadAnswer("a page does not say where it ends")
         upto = _position(found[0][0], found[0][4])
@@ -104,18 +124,51 @@ class PostgresRemote:
     def missing(self, stream: Stream, rids: Sequence[str]) -> list[str]:
         if len(rids) > ASK_ROWS:
             raise ValueError(f"at most {ASK_ROWS} ids at once")
-        return [row[0] for row in self._rows(_MISSING, (self._ledger(), stream, list(rids)), len(rids))]
+        return [row[0] for row in self._line.rows(_MISSING, (self._ledger(), stream, list(rids)), len(rids))]
 
-    def digest(self, stream: Stream, month: str | None = None) -> Digest:
-        number = None if month is None else int(month.replace("-", ""))
-        rows = self._rows(_DIGEST, (self._ledger(), stream, number), 256)
+    def digest(self, stream: Stream, month: str | None = None, since: str | None = None) -> Digest:
+        rows = self._line.rows(_DIGEST, (self._ledger(), stream, _number(month), _number(since)), 256)
         return {int(bucket): Cell(int(count), int(xor) % 2**64, int(cost)) for bucket, count, xor, cost in rows}
 
+    def retire(self, stream: Stream, before: str) -> int:
+        return int(self._line.one(_RETIRE, (self._ledger(), stream, _number(before)))[0])
+
+    def devices(self) -> list[Device]:
+        rows = self._line.rows(_DEVICES, (self._ledger(),), MAX_PEOPLE)
+        return [Device(name, account, role or "", int(last), int(count)) for name, account, role, last, count in rows]
+
+    def listener(self) -> PostgresListener:
+        return PostgresListener(self.target, self._ledger())
+
+    def members(self) -> list[Member]:
+        """The accounts of this ledger, by name; RemoteRefused for a role that may not see them."""
+        rows = self._line.rows(_MEMBERS, (self._ledger(),), MAX_PEOPLE)
+        return [Member(login, role, int(since)) for login, role, since in rows]
+
+    def enrol(self, login: str, role: str) -> None:
+        """Give a login of the server a role of ``ROLES`` here, or another one; for owners and admins.
+
+        Raises RemoteRefused when this account may not, or when the server has no such login (``login_script``).
+        """
+        if role not in ROLES:
+            raise ValueError(f"roles are {', '.join(ROLES)}")
+        self._line.one("SELECT sync.enrol_v1(%s::uuid, %s, %s)", (self._ledger(), login, role))
+
+    def dismiss(self, login: str) -> None:
+        """Take a login's role here away, at once, also on open connections; for owners and admins. The last owner stays."""
+        self._line.one("SELECT sync.dismiss_v1(%s::uuid, %s)", (self._ledger(), login))
+
+    def abandon(self) -> None:
+        """End the call that waits in another thread, if any: it raises RemoteUnavailable."""
+        self._line.abandon()
+
     def close(self) -> None:
-        """Let go of the connection; the remote can be used again afterwards."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._line.close()
+
+    def _met(self, fences: Mapping[Stream, Position]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What the server is, and how things stand there with this account."""
+        row = self._line.one(_HELLO, (self.workspace, json.dumps(fences)))
+        return row[:7], row[7:]
 
     def _ledger(self) -> str:
         """The id of the ledger; met first when it is not known yet."""
@@ -129,57 +182,36 @@ class PostgresRemote:
             return
         self._cared = True
         try:
-            self._one("SELECT sync.care_v1()", ())
+            self._line.one("SELECT sync.care_v1()", ())
         except SyncError:
             self.close()
 
-    def _one(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-        rows = self._rows(sql, parameters, 1)
-        if len(rows) != 1:
-            raise BadAnswer("a call was not answered")
-        return rows[0]
 
-    def _rows(self, sql: str, parameters: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:
-        """The rows of one statement. A connection that failed, or answers more than ``most``, is let go of."""
-        done = False
-        try:
-            with translated(self.target):
-                rows = self._fetch(sql, parameters, most)
-                done = True
-                return rows
-        finally:
-            if not done:
-                self.close()
+def _own_faults(stream: Stream, rows: Sequence[Record], *, vouched: bool) -> dict[int, Status]:
+    """What can be said of rows without asking, by their place.
 
-    def _fetch(self, sql: str, parameters: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:
-        connection = self._connected()
-        rows: list[tuple[Any, ...]] = []
-        characters = 0
-        with connection.cursor() as cursor:
-            if most <= 256:
-                rows = cursor.execute(sql, parameters).fetchmany(most + 1)
-            else:
-                for row in cursor.stream(sql, parameters, size=500):
-                    rows.append(row)
-                    characters += sum(len(value) for value in row if isinstance(value, str))
-                    if len(rows) > most or characters > MAX_PAGE_CHARACTERS:
-                        break
-        if len(rows) > most or characters > MAX_PAGE_CHARACTERS:
-            raise BadAnswer("it is larger than anything that was asked for")
-        return rows
-
-    def _connected(self) -> Any:
-        if self._connection is None or self._connection.closed:
-            self._connection = self.target.connect()
-        return self._connection
+    The server cannot tell canonical JSON from other JSON, readers can.
+    """
+    found: dict[int, Status] = {}
+    for place, record in enumerate(rows):
+        if vouched and record.stream == stream and len(record.body) <= _SURELY_SMALL:
+            continue
+        wrong = "it belongs to another stream" if record.stream != stream else records.fault(record)
+        if wrong is not None:
+            found[place] = "TOO_BIG" if wrong.startswith("it is larger") else "CORRUPT"
+    return found
 
 
-def _own_fault(stream: Stream, record: Record) -> Status | None:
-    """What can be said of a row without asking: the server cannot tell canonical JSON from other JSON, readers can."""
-    wrong = "it belongs to another stream" if record.stream != stream else records.fault(record)
-    if wrong is None:
-        return None
-    return "TOO_BIG" if wrong.startswith("it is larger") else "CORRUPT"
+def _row_answers(sent: Sequence[Record], position: Position, statuses: Any, seqs: Any) -> list[RowAnswer]:
+    """What became of each row sent; without statuses all were new, and are the last of the history."""
+    if statuses is None:
+        before = position.seq - len(sent)
+        if not sent or before < 0:
+            raise BadAnswer("a push was answered for another number of records")
+        return [RowAnswer(record.rid, "NEW", seq) for seq, record in enumerate(sent, before + 1)]
+    if len(statuses) != len(sent) or len(seqs) != len(sent):
+        raise BadAnswer("a push was answered for another number of records")
+    return [_row_answer(*row) for row in zip([record.rid for record in sent], statuses, seqs, strict=True)]
 
 
 def _row_answer(rid: str, status: Any, seq: Any) -> RowAnswer:
@@ -190,9 +222,14 @@ def _row_answer(rid: str, status: Any, seq: Any) -> RowAnswer:
 
 def _delivered(stream: Stream, row: tuple[Any, ...]) -> Delivered:
     seq, rid, kind, body, found, pusher = row
-    if not isinstance(seq, int) or not all(isinstance(text, str) for text in (rid, kind, body, found)):
+    if type(seq) is not int or not (type(rid) is type(kind) is type(body) is type(found) is str):
         raise BadAnswer("a record came without its parts")
     return Delivered(Record(stream, rid, kind, body), seq, found, pusher or "")
+
+
+def _number(month: str | None) -> int | None:
+    """YYYYMM of a month as people write it."""
+    return None if month is None else int(month.replace("-", ""))
 
 
 def _position(seq: Any, chain: Any) -> Position:
@@ -201,7 +238,13 @@ def _position(seq: Any, chain: Any) -> Position:
     return Position(seq, chain)
 
 
-def _streams(names: Sequence[str]) -> tuple[Stream, ...]:
+def _month(number: Any) -> str:
+    if not isinstance(number, int) or not 0 < number < 1_000_000:
+        raise BadAnswer("a month is no number")
+    return f"{number // 100:04d}-{number % 100:02d}"
+
+
+def _streams(names: Iterable[str]) -> tuple[Stream, ...]:
     return tuple(stream for stream in STREAMS if stream in names)
 
 

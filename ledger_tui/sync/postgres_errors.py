@@ -43,12 +43,16 @@ def translate(error: Exception, target: Target) -> SyncError:
     """Our error for one of psycopg's."""
     state = getattr(error, "sqlstate", None) or ""
     text = target.masked(_first_line(error))[:MAX_CAUSE]
-    if state in ("LG001", "LG002"):
+    if state in ("LG001", "LG002", "LG004"):
         return RemoteRefused(text)
     if state in ("3F000", "42883", "42P01"):
         return no_ledger(target)
     if state == "42501":
         return RemoteRefused(STRANGER)
+    if state == "42704":
+        return RemoteRefused(
+            text, title="The server has no such login", remedy="The one who runs the server makes it first."
+        )
     if state in _REFUSED_LOGIN:
         return RemoteRefused(f"{_REFUSED_LOGIN[state]} ({target.label})")
     if state == "25006":

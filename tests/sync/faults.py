@@ -71,9 +71,11 @@ class NaiveSequence(MemoryServer):
         super()._begin()
         self.hidden: tuple[Stream, int, int] | None = None
 
-    def push(self, account: str, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
+    def push(
+        self, account: str, stream: Stream, rows: Sequence[Record], fence: Position, device: str = ""
+    ) -> PushAnswer:
         before = self.histories[stream].end.seq
-        answer = super().push(account, stream, rows, fence)
+        answer = super().push(account, stream, rows, fence, device)
         after = self.histories[stream].end.seq
         if after > before and self.hidden is None:
             self.hidden = (stream, before, after)

@@ -99,6 +99,9 @@ class InPostgres:
             self.run("DELETE FROM sync.rec WHERE stream = %s AND commit_seq > %s", stream, seq)
             self.run("DELETE FROM sync.commit WHERE stream = %s AND last_seq > %s", stream, seq)
             self.run("UPDATE sync.counter SET n = %s, chain = decode(%s, 'hex') WHERE stream = %s", seq, chain, stream)
+        self.run(
+            "DELETE FROM sync.purge p WHERE NOT EXISTS (SELECT FROM sync.rec r WHERE r.stream = 'meta' AND r.rid = p.fact)"
+        )
         if announced:
             self.run("UPDATE sync.server SET epoch = gen_random_uuid()")
 

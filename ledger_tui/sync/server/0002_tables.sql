@@ -31,9 +31,11 @@ CREATE TABLE sync.counter (
   stream text NOT NULL CHECK (stream IN ('meta', 'telemetry', 'bodies')),
   n bigint NOT NULL DEFAULT 0,
   chain bytea NOT NULL DEFAULT '',
+  horizon int NOT NULL DEFAULT 0,
   PRIMARY KEY (ws, stream)
 ) WITH (fillfactor = 40);
 COMMENT ON TABLE sync.counter IS 'The end of each history. Its row is locked from numbering until commit, so numbers become visible in their order.';
+COMMENT ON COLUMN sync.counter.horizon IS 'Records of months (YYYYMM) before this one are not kept; 0 for none';
 
 CREATE TABLE sync.commit (
   ws uuid NOT NULL,
@@ -41,6 +43,7 @@ CREATE TABLE sync.commit (
   last_seq bigint NOT NULL,
   chain bytea NOT NULL,
   rows int NOT NULL,
+  kept int NOT NULL,
   bytes bigint NOT NULL,
   pusher text NOT NULL,
   device text NOT NULL,
@@ -48,6 +51,7 @@ CREATE TABLE sync.commit (
   PRIMARY KEY (ws, stream, last_seq)
 );
 COMMENT ON TABLE sync.commit IS 'One row for each push that added something; kept for ever.';
+COMMENT ON COLUMN sync.commit.kept IS 'How many of its rows retention has left';
 
 CREATE TABLE sync.rec (
   ws uuid NOT NULL,
@@ -77,18 +81,38 @@ CREATE TABLE sync.rec (
   provider text,
   model text,
   environment text,
-  status text,
-  UNIQUE (rid, ws, month, stream)
+  status text
 ) PARTITION BY LIST (stream);
 COMMENT ON TABLE sync.rec IS 'Records, immutable. The month is that of the moment in a record''s id, so one sent again always meets itself in the same partition.';
 -- No index begins with the ledger: where nothing is known of a table yet, the planner would take it for a choice among many.
 CREATE INDEX rec_order ON sync.rec (commit_seq, ws);
 
-CREATE TABLE sync.rec_meta PARTITION OF sync.rec FOR VALUES IN ('meta');
+CREATE TABLE sync.rec_meta PARTITION OF sync.rec (UNIQUE (rid, ws)) FOR VALUES IN ('meta');
 CREATE INDEX rec_meta_versions ON sync.rec_meta (field, ws) WHERE kind = 'version';
-CREATE TABLE sync.rec_telemetry PARTITION OF sync.rec FOR VALUES IN ('telemetry') PARTITION BY RANGE (month);
+CREATE TABLE sync.rec_telemetry PARTITION OF sync.rec (UNIQUE (rid, ws, month)) FOR VALUES IN ('telemetry') PARTITION BY RANGE (month);
 CREATE INDEX rec_telemetry_trace ON sync.rec_telemetry (trace_id, ws) WHERE trace_id IS NOT NULL;
 CREATE INDEX rec_telemetry_accepted ON sync.rec_telemetry USING brin (accepted_at);
 CREATE TABLE sync.rec_telemetry_default PARTITION OF sync.rec_telemetry DEFAULT;
-CREATE TABLE sync.rec_bodies PARTITION OF sync.rec FOR VALUES IN ('bodies') PARTITION BY RANGE (month);
+CREATE TABLE sync.rec_bodies PARTITION OF sync.rec (UNIQUE (rid, ws, month)) FOR VALUES IN ('bodies') PARTITION BY RANGE (month);
 CREATE TABLE sync.rec_bodies_default PARTITION OF sync.rec_bodies DEFAULT;
+
+CREATE TABLE sync.purge (
+  ws uuid NOT NULL,
+  rid text COLLATE "C" NOT NULL,
+  stream text NOT NULL,
+  fact text NOT NULL,
+  login text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (rid, ws, stream)
+);
+COMMENT ON TABLE sync.purge IS 'Records whose bodies are blanked, also when they are brought again; fact is the record of the registry that asked for it.';
+
+CREATE TABLE sync.retirement (
+  ws uuid NOT NULL,
+  stream text NOT NULL,
+  before int NOT NULL,
+  records bigint NOT NULL,
+  login text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE sync.retirement IS 'Who had records of old months removed, and how many.';

@@ -45,14 +45,18 @@ BEGIN
   END IF;
 END $$;
 
+-- YYYYMM (UTC) of a second since 1970. One expression, as all of these: the planner puts it in the place of its call.
+CREATE FUNCTION sync.month_at(p_second bigint) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT (date_part('year', timestamp '1970-01-01' + p_second * interval '1 second') * 100
+          + date_part('month', timestamp '1970-01-01' + p_second * interval '1 second'))::int
+$$;
+
 -- YYYYMM (UTC) of the moment in a UUIDv7; 0 for another id or a moment after the year 9999.
 CREATE FUNCTION sync.month_of(p_rid text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN p_rid COLLATE "C" !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7' THEN 0
     WHEN ('x' || substr(p_rid, 1, 8) || substr(p_rid, 10, 4))::bit(48)::bigint > 253402300799999 THEN 0
-    ELSE (SELECT (extract(year FROM moment) * 100 + extract(month FROM moment))::int
-          FROM (SELECT timestamp '1970-01-01' + interval '1 second'
-                  * (('x' || substr(p_rid, 1, 8) || substr(p_rid, 10, 4))::bit(48)::bigint / 1000)) AS m(moment))
+    ELSE sync.month_at(('x' || substr(p_rid, 1, 8) || substr(p_rid, 10, 4))::bit(48)::bigint / 1000)
   END
 $$;
 
@@ -61,12 +65,48 @@ CREATE FUNCTION sync.whole(p_text text) RETURNS bigint LANGUAGE sql IMMUTABLE PA
   SELECT CASE WHEN p_text ~ '^-?[0-9]{1,16}$' THEN p_text::bigint END
 $$;
 
+-- A purge is a record of the registry: {"rv", "stream", "rids": [...], ...}. What it names stays in the history with its number and
+-- hash, so every chain still holds, and its body is {} from then on, also when another ledger brings it again.
+CREATE FUNCTION sync.is_purge(p_body json) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(p_body ->> 'stream' IN ('meta', 'telemetry', 'bodies') AND CASE json_typeof(p_body -> 'rids') WHEN 'array' THEN
+    json_array_length(p_body -> 'rids') BETWEEN 1 AND 1000
+    AND NOT EXISTS (SELECT FROM json_array_elements(p_body -> 'rids') AS e(rid) WHERE json_typeof(e.rid) <> 'string') END, false)
+$$;
+
+CREATE FUNCTION sync.any_purged(p_ws uuid, p_rids text[]) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT EXISTS (SELECT FROM sync.purge p WHERE p.ws = p_ws) AND EXISTS (
+    SELECT FROM unnest(p_rids) AS g(rid), LATERAL (
+      SELECT FROM sync.purge p WHERE p.ws = p_ws AND p.rid = g.rid OFFSET 0) AS t)
+$$;
+
+-- Blank the purged ones of these records. Ids of versions stay, for what was written on them; purges themselves stay as they are.
+CREATE FUNCTION sync.blank(p_ws uuid, p_stream text, p_rids text[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+  UPDATE sync.rec r SET body = '{}', prompt = NULL, field = CASE r.kind WHEN 'version' THEN r.field END, at_us = NULL,
+         duration_us = NULL, input_tokens = NULL, cache_read_tokens = NULL, cache_write_tokens = NULL, output_tokens = NULL,
+         reasoning_tokens = NULL, cost_nusd = NULL, trace_id = NULL, prompt_id = NULL, version_id = NULL, provider = NULL,
+         model = NULL, environment = NULL, status = NULL
+  FROM unnest(p_rids) AS g(rid) JOIN sync.purge p ON p.rid = g.rid AND p.ws = p_ws AND p.stream = p_stream
+  WHERE r.ws = p_ws AND r.stream = p_stream AND r.rid = g.rid AND r.month = sync.month_of(g.rid) AND r.kind <> 'purge'
+$$;
+
+-- Do what a purge says. The stream's lock first: a push of one of these records is either visible now or will see the purge.
+CREATE FUNCTION sync.purge_records(p_ws uuid, p_fact text, p_body json) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_rids text[] := ARRAY(SELECT json_array_elements_text(p_body -> 'rids'));
+BEGIN
+  PERFORM FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_body ->> 'stream' FOR UPDATE;
+  INSERT INTO sync.purge (ws, rid, stream, fact, login)
+  SELECT p_ws, left(g.rid, 128), p_body ->> 'stream', p_fact, session_user FROM unnest(v_rids) AS g(rid)
+  ON CONFLICT DO NOTHING;
+  PERFORM sync.blank(p_ws, p_body ->> 'stream', v_rids);
+END $$;
+
 -- Second wall: even the functions' owner sees and writes only rows of ledgers that the account belongs to.
 DO $$
 DECLARE
   t text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['workspace', 'counter', 'commit', 'rec'] LOOP
+  FOREACH t IN ARRAY ARRAY['workspace', 'counter', 'commit', 'rec', 'purge', 'retirement'] LOOP
     EXECUTE format('ALTER TABLE sync.%I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('ALTER TABLE sync.%I FORCE ROW LEVEL SECURITY', t);
     EXECUTE format('CREATE POLICY members ON sync.%I USING (ws = ANY ((SELECT sync.my_workspaces())::uuid[]))', t);

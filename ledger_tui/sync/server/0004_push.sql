@@ -20,29 +20,81 @@ BEGIN
   RETURN v_role;
 END $$;
 
+CREATE FUNCTION sync.hash_of(p_kind text, p_rid text, p_body text) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT sha256(convert_to(p_kind || E'\n' || p_rid || E'\n' || p_body, 'UTF8'))
+$$;
+
+-- The month of rows that are as nearly all are: telemetry or bodies, ids of one month, nothing malformed, not too large. NULL for
+-- others: each of those is looked at by itself.
+CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS int
+LANGUAGE sql STABLE AS $$
+  SELECT sync.month_of(min(u.rid COLLATE "C")) FROM unnest(p_rids) AS u(rid)
+  WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND octet_length(array_to_string(p_bodies, '')) <= 4194304
+    AND (array_to_string(p_rids, E'\n') || E'\n') COLLATE "C"
+        ~ '^([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\n)+$'
+    AND (array_to_string(p_kinds, E'\n') || E'\n') COLLATE "C" ~ '^([a-z][a-z0-9_]{0,31}\n)+$'
+  HAVING sync.month_of(min(u.rid COLLATE "C")) = sync.month_of(max(u.rid COLLATE "C"))
+$$;
+
+-- Plain rows that are all new, numbered from p_begin on; each body is read once. Raises for any that is known, purged or strange:
+-- its caller then undoes this and looks at each.
+CREATE FUNCTION sync.add_plain(p_ws uuid, p_stream text, p_month int, p_begin bigint, p_rids text[], p_kinds text[],
+                               p_bodies text[], p_hashes bytea[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_rows int;
+BEGIN
+  PERFORM FROM sync.rec r
+  WHERE r.rid = ANY (p_rids) AND r.ws = p_ws AND r.month = p_month AND r.stream <> p_stream LIMIT 1;
+  IF FOUND OR sync.any_purged(p_ws, p_rids) THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG005', MESSAGE = 'not all of it is new';
+  END IF;
+  INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, at_us, duration_us, input_tokens,
+                        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
+                        prompt_id, version_id, provider, model, environment, status)
+  SELECT p_ws, p_stream, p_month, p_begin + g.ord, x.rv, g.rid, g.kind, g.hash, session_user, g.body,
+         coalesce(x.started_us, x.created_us, x.at_us), x.duration_us, x.input_tokens, x.cache_read_tokens,
+         x.cache_write_tokens, x.output_tokens, x.reasoning_tokens, x.cost_nusd::text::bigint, left(x.trace_id, 128),
+         x.prompt_id, x.version_id, x.provider, x.model, x.environment, x.status
+  FROM unnest(p_rids, p_kinds, p_bodies, p_hashes) WITH ORDINALITY AS g(rid, kind, body, hash, ord),
+       json_to_record(g.body::json) AS x(
+         rv int, started_us bigint, created_us bigint, at_us bigint, duration_us bigint, input_tokens bigint,
+         cache_read_tokens bigint, cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint,
+         cost_nusd json, trace_id text, prompt_id text, version_id text, provider text, model text, environment text,
+         status text)
+  WHERE x.rv > 0;
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  IF v_rows <> cardinality(p_rids) THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG005', MESSAGE = 'a body does not say its format';
+  END IF;
+END $$;
+
 -- Hash, month and own faults of rows, in their order; needs no lock. A body that is no JSON fails the whole call (22P02).
 CREATE FUNCTION sync.weigh(p_rids text[], p_kinds text[], p_bodies text[],
                            OUT hashes bytea[], OUT months int[], OUT faults text[])
 LANGUAGE sql STABLE AS $$
-  SELECT coalesce(array_agg(sha256(convert_to(g.kind || E'\n' || g.rid || E'\n' || g.body, 'UTF8')) ORDER BY g.ord), '{}'),
+  SELECT coalesce(array_agg(sync.hash_of(g.kind, g.rid, g.body) ORDER BY g.ord), '{}'),
          coalesce(array_agg(sync.month_of(g.rid) ORDER BY g.ord), '{}'),
          coalesce(array_agg(CASE
            WHEN g.rid IS NULL OR g.kind IS NULL OR g.body IS NULL THEN 'CORRUPT'
            WHEN octet_length(g.body) > 4194304 THEN 'TOO_BIG'
-           WHEN g.rid COLLATE "C" !~ '^[0-9A-Za-z][0-9A-Za-z._:-]{0,127}$' OR g.kind COLLATE "C" !~ '^[a-z][a-z0-9_]{0,31}$'
+           WHEN octet_length(g.rid) > 128 OR g.rid COLLATE "C" !~ '^[0-9A-Za-z][0-9A-Za-z._:-]*$'
+             OR g.kind COLLATE "C" !~ '^[a-z][a-z0-9_]{0,31}$'
              OR left(g.body, 1) <> '{' OR coalesce(g.body::json ->> 'rv', '') !~ '^[1-9][0-9]{0,8}$' THEN 'CORRUPT'
          END ORDER BY g.ord), '{}')
   FROM unnest(p_rids, p_kinds, p_bodies) WITH ORDINALITY AS g(rid, kind, body, ord)
 $$;
 
 -- What becomes of rows that do not depend on each other but by their ids (telemetry, bodies), as one set.
-CREATE FUNCTION sync.judge(p_ws uuid, p_stream text, p_n bigint, p_rids text[], p_hashes bytea[], p_months int[],
+CREATE FUNCTION sync.judge(p_ws uuid, p_stream text, p_n bigint, p_horizon int, p_rids text[], p_hashes bytea[], p_months int[],
                            INOUT statuses text[], OUT seqs bigint[])
 LANGUAGE sql VOLATILE AS $$
   WITH given AS (
     SELECT g.*, t.stream, t.commit_seq, t.hash AS there,
            first_value(g.ord) OVER same AS first_ord, first_value(g.hash) OVER same AS first_hash
-    FROM unnest(p_rids, p_hashes, p_months, statuses) WITH ORDINALITY AS g(rid, hash, month, fault, ord)
+    FROM (SELECT u.rid, u.hash, u.month, u.ord,
+                 CASE WHEN u.fault IS NULL AND u.month > 0 AND u.month < p_horizon THEN 'EXPIRED' ELSE u.fault END AS fault
+          FROM unnest(p_rids, p_hashes, p_months, statuses) WITH ORDINALITY AS u(rid, hash, month, fault, ord)) AS g
     LEFT JOIN LATERAL (SELECT r.stream, r.commit_seq, r.hash FROM sync.rec r
                        WHERE r.ws = p_ws AND r.rid = g.rid AND r.month = g.month AND g.fault IS NULL
                        OFFSET 0) AS t ON true
@@ -74,7 +126,7 @@ LANGUAGE sql VOLATILE AS $$
   SELECT p_ws, p_stream, g.month, g.seq, x.rv::int, g.rid, g.kind, g.hash, session_user, g.body,
          sync.whole(coalesce(x.started_us, x.created_us, x.at_us)), sync.whole(x.duration_us), sync.whole(x.input_tokens),
          sync.whole(x.cache_read_tokens), sync.whole(x.cache_write_tokens), sync.whole(x.output_tokens),
-         sync.whole(x.reasoning_tokens), sync.whole(x.cost_nusd::text), left(x.trace_id, 64), x.prompt_id, x.version_id,
+         sync.whole(x.reasoning_tokens), sync.whole(x.cost_nusd::text), left(x.trace_id, 128), x.prompt_id, x.version_id,
          x.provider, x.model, x.environment, x.status
   FROM unnest(p_rids, p_kinds, p_bodies, p_hashes, p_months, p_statuses, p_seqs)
          AS g(rid, kind, body, hash, month, fate, seq),
@@ -112,7 +164,8 @@ DECLARE
   v_parents json := v_body -> 'parents';
 BEGIN
   IF p_kind = 'version' AND (coalesce(json_typeof(v_body -> 'field'), '') <> 'string'
-                             OR coalesce(json_typeof(v_parents), 'array') <> 'array') THEN
+                             OR coalesce(json_typeof(v_parents), 'array') <> 'array')
+     OR p_kind = 'purge' AND NOT sync.is_purge(v_body) THEN
     fate := 'CORRUPT';
     RETURN;
   END IF;
@@ -123,35 +176,74 @@ BEGIN
     seq := CASE fate WHEN 'DUP' THEN v_there.commit_seq END;
   ELSIF p_kind = 'version' AND NOT sync.holds_versions(p_ws, v_parents) THEN
     fate := 'MISSING_PARENT';
-  ELSIF p_kind = 'label' AND p_role NOT IN ('owner', 'admin', 'maintainer') AND (v_body ->> 'field') = ANY (
-    (SELECT w.protected_labels FROM sync.workspace w WHERE w.ws = p_ws)::text[]) THEN
+  ELSIF p_role NOT IN ('owner', 'admin', 'maintainer') AND (p_kind = 'purge' OR p_kind = 'label' AND (v_body ->> 'field') = ANY (
+    (SELECT w.protected_labels FROM sync.workspace w WHERE w.ws = p_ws)::text[])) THEN
     fate := 'DENIED';
   ELSE
     INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, prompt, field, at_us)
     VALUES (p_ws, 'meta', p_month, p_seq, (v_body ->> 'rv')::int, p_rid, p_kind, p_hash, session_user, p_body,
             v_body ->> 'prompt', v_body ->> 'field', sync.whole(v_body ->> 'at_us'));
+    IF p_kind = 'purge' THEN
+      PERFORM sync.purge_records(p_ws, p_rid, v_body);
+    END IF;
     fate := 'NEW';
     seq := p_seq;
   END IF;
 END $$;
 
+-- Rows judged one by one: their fates and numbers, with the new ones written.
+CREATE FUNCTION sync.add_judged(p_ws uuid, p_stream text, p_role text, p_n bigint, p_horizon int, p_rids text[], p_kinds text[],
+                                p_bodies text[], p_hashes bytea[], p_months int[], INOUT statuses text[], OUT seqs bigint[])
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_one record;
+  v_n bigint := p_n;
+BEGIN
+  IF p_stream = 'meta' THEN
+    seqs := array_fill(NULL::bigint, ARRAY[cardinality(p_rids)]);
+    FOR i IN 1..cardinality(p_rids) LOOP
+      CONTINUE WHEN statuses[i] IS NOT NULL;
+      SELECT a.fate, a.seq INTO v_one
+      FROM sync.add_meta(p_ws, p_role, v_n + 1, p_rids[i], p_kinds[i], p_bodies[i], p_hashes[i], p_months[i]) a;
+      statuses[i] := v_one.fate;
+      seqs[i] := v_one.seq;
+      v_n := v_n + CASE v_one.fate WHEN 'NEW' THEN 1 ELSE 0 END;
+    END LOOP;
+  ELSE
+    SELECT j.statuses, j.seqs INTO statuses, seqs
+    FROM sync.judge(p_ws, p_stream, p_n, p_horizon, p_rids, p_hashes, p_months, statuses) j;
+    PERFORM sync.add_set(p_ws, p_stream, p_rids, p_kinds, p_bodies, p_hashes, p_months, statuses, seqs);
+  END IF;
+  IF sync.any_purged(p_ws, p_rids) THEN
+    PERFORM sync.blank(p_ws, p_stream, p_rids);
+  END IF;
+END $$;
+
+-- Without statuses every row was new, numbered up to upto in the order sent.
 CREATE FUNCTION sync.push_v1(
   p_ws uuid, p_stream text, p_device text, p_rids text[], p_kinds text[], p_bodies text[], p_fence bigint, p_fence_chain text,
   OUT fence_lost boolean, OUT upto bigint, OUT upto_chain text, OUT statuses text[], OUT seqs bigint[])
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s'
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s' SET jit = off
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies);
+  v_month int := sync.plain_month(p_stream, p_rids, p_kinds, p_bodies);
   v_hashes bytea[];
   v_months int[];
   v_chain bytea;
   v_begin bigint;
+  v_horizon int;
   v_bytes bigint;
   v_inner bytea;
-  v_one record;
 BEGIN
-  SELECT w.hashes, w.months, w.faults INTO v_hashes, v_months, statuses FROM sync.weigh(p_rids, p_kinds, p_bodies) w;
-  SELECT c.n, c.chain INTO v_begin, v_chain FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_stream FOR UPDATE;
+  IF v_month IS NULL THEN
+    SELECT w.hashes, w.months, w.faults INTO v_hashes, v_months, statuses FROM sync.weigh(p_rids, p_kinds, p_bodies) w;
+  ELSE
+    SELECT array_agg(sync.hash_of(g.kind, g.rid, g.body) ORDER BY g.ord) INTO v_hashes
+    FROM unnest(p_rids, p_kinds, p_bodies) WITH ORDINALITY AS g(rid, kind, body, ord);
+  END IF;
+  SELECT c.n, c.chain, c.horizon INTO v_begin, v_chain, v_horizon
+  FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_stream FOR UPDATE;
   upto := v_begin;
   upto_chain := encode(v_chain, 'hex');
   fence_lost := (p_fence, p_fence_chain) IS DISTINCT FROM (0::bigint, ''::text) AND NOT EXISTS (
@@ -161,33 +253,36 @@ BEGIN
     statuses := '{}';
     RETURN;
   END IF;
-  IF p_stream = 'meta' THEN
-    seqs := array_fill(NULL::bigint, ARRAY[cardinality(p_rids)]);
-    FOR i IN 1..cardinality(p_rids) LOOP
-      CONTINUE WHEN statuses[i] IS NOT NULL;
-      SELECT a.fate, a.seq INTO v_one
-      FROM sync.add_meta(p_ws, v_role, upto + 1, p_rids[i], p_kinds[i], p_bodies[i], v_hashes[i], v_months[i]) a;
-      statuses[i] := v_one.fate;
-      seqs[i] := v_one.seq;
-      upto := upto + CASE v_one.fate WHEN 'NEW' THEN 1 ELSE 0 END;
-    END LOOP;
-  ELSE
-    SELECT j.statuses, j.seqs INTO statuses, seqs
-    FROM sync.judge(p_ws, p_stream, v_begin, p_rids, v_hashes, v_months, statuses) j;
-    PERFORM sync.add_set(p_ws, p_stream, p_rids, p_kinds, p_bodies, v_hashes, v_months, statuses, seqs);
-    upto := v_begin + (SELECT count(*) FROM unnest(statuses) AS s(fate) WHERE s.fate = 'NEW');
+  IF v_month >= v_horizon THEN
+    BEGIN
+      PERFORM sync.add_plain(p_ws, p_stream, v_month, v_begin, p_rids, p_kinds, p_bodies, v_hashes);
+      upto := v_begin + cardinality(p_rids);
+      SELECT sha256(string_agg(h.hash, ''::bytea ORDER BY h.ord)) INTO v_inner
+      FROM unnest(v_hashes) WITH ORDINALITY AS h(hash, ord);
+      v_bytes := octet_length(array_to_string(p_bodies, ''));
+    EXCEPTION WHEN SQLSTATE 'LG005' OR data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+      upto := v_begin;
+    END;
+  END IF;
+  IF upto = v_begin THEN
+    IF v_months IS NULL THEN
+      SELECT w.months, w.faults INTO v_months, statuses FROM sync.weigh(p_rids, p_kinds, p_bodies) w;
+    END IF;
+    SELECT a.statuses, a.seqs INTO statuses, seqs
+    FROM sync.add_judged(p_ws, p_stream, v_role, v_begin, v_horizon, p_rids, p_kinds, p_bodies, v_hashes, v_months, statuses) a;
+    SELECT v_begin + count(*), sha256(string_agg(g.hash, ''::bytea ORDER BY g.seq)), sum(octet_length(g.body))
+    INTO upto, v_inner, v_bytes
+    FROM unnest(v_hashes, seqs, statuses, p_bodies) AS g(hash, seq, fate, body) WHERE g.fate = 'NEW';
   END IF;
   IF upto = v_begin THEN
     RETURN;
   END IF;
-  SELECT sha256(string_agg(g.hash, ''::bytea ORDER BY g.seq)), sum(octet_length(g.body)) INTO v_inner, v_bytes
-  FROM unnest(v_hashes, seqs, statuses, p_bodies) AS g(hash, seq, fate, body) WHERE g.fate = 'NEW';
   v_chain := sha256(v_chain || v_inner);
   upto_chain := encode(v_chain, 'hex');
   UPDATE sync.counter c SET n = upto, chain = v_chain WHERE c.ws = p_ws AND c.stream = p_stream;
-  INSERT INTO sync.commit (ws, stream, last_seq, chain, rows, bytes, pusher, device)
-  VALUES (p_ws, p_stream, upto, v_chain, upto - v_begin, v_bytes, session_user, left(p_device, 100));
+  INSERT INTO sync.commit (ws, stream, last_seq, chain, rows, kept, bytes, pusher, device)
+  VALUES (p_ws, p_stream, upto, v_chain, upto - v_begin, upto - v_begin, v_bytes, session_user, left(p_device, 100));
   IF p_stream = 'meta' THEN
-    PERFORM pg_notify('ledger_sync', p_ws || ' ' || upto);
+    PERFORM pg_notify('ledger_sync_' || p_ws, upto::text);
   END IF;
 END $$;

@@ -2,7 +2,7 @@
 -- Meeting: p_fences is {stream: [number, chain]}, and those that no push ended at are lost.
 CREATE FUNCTION sync.hello_v1(p_ws uuid, p_fences json, OUT workspace uuid, OUT role text, OUT epoch uuid, OUT server_us bigint, OUT schema int,
                               OUT min_client int, OUT features text[], OUT pushes text[], OUT pulls text[], OUT months_ahead int,
-                              OUT writable boolean, OUT ends json, OUT lost text[])
+                              OUT writable boolean, OUT ends json, OUT horizons json, OUT lost text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
   v_mine uuid[] := sync.my_workspaces();
@@ -18,7 +18,9 @@ BEGIN
   pulls := sync.pulls_of(role);
   months_ahead := sync.months_ahead();
   writable := NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off';
-  SELECT json_object_agg(c.stream, json_build_array(c.n, encode(c.chain, 'hex'))) INTO ends
+  SELECT json_object_agg(c.stream, json_build_array(c.n, encode(c.chain, 'hex'))),
+         json_object_agg(c.stream, c.horizon) FILTER (WHERE c.horizon > 0)
+  INTO ends, horizons
   FROM sync.counter c WHERE c.ws = workspace AND c.stream = ANY (pulls);
   SELECT coalesce(array_agg(f.stream), '{}') INTO lost
   FROM (SELECT e.key AS stream, (e.value ->> 0)::bigint AS seq, e.value ->> 1 AS chain
@@ -44,11 +46,12 @@ BEGIN
                  FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_stream;
     RETURN;
   END IF;
-  -- Whole pushes, up to the limit and 32 MB, at least one.
-  SELECT coalesce(max(s.last_seq) FILTER (WHERE s.last_seq <= p_after + v_limit AND s.total <= 33554432), min(s.last_seq))
+  -- Whole pushes, at least one: as many as hold no more rows than the limit, and no more than 32 MB.
+  SELECT coalesce(max(s.last_seq) FILTER (WHERE s.held <= v_limit AND s.total <= 33554432), min(s.last_seq))
   INTO v_upto
-  FROM (SELECT k.last_seq, sum(k.bytes) OVER (ORDER BY k.last_seq) AS total FROM sync.commit k
-        WHERE k.ws = p_ws AND k.stream = p_stream AND k.last_seq > p_after ORDER BY k.last_seq LIMIT v_limit) AS s;
+  FROM (SELECT k.last_seq, sum(k.kept) OVER up AS held, sum(k.bytes) OVER up AS total FROM sync.commit k
+        WHERE k.ws = p_ws AND k.stream = p_stream AND k.last_seq > p_after
+        WINDOW up AS (ORDER BY k.last_seq) ORDER BY k.last_seq LIMIT v_limit) AS s;
   IF v_upto IS NULL THEN
     RETURN QUERY SELECT p_after, NULL::text, 'END'::text, NULL::text, p_after_chain, NULL::text;
     RETURN;
@@ -65,7 +68,7 @@ END $$;
 
 CREATE FUNCTION sync.missing_v1(p_ws uuid, p_stream text, p_rids text[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+  SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   PERFORM sync.check_pull(p_ws, p_stream);
   IF cardinality(p_rids) > 10000 THEN
@@ -78,11 +81,14 @@ BEGIN
     SELECT g.rid FROM asked g
     LEFT JOIN LATERAL (SELECT true AS held FROM sync.rec r
                        WHERE r.ws = p_ws AND r.stream = p_stream AND r.rid = g.rid AND r.month = g.month OFFSET 0) AS r ON true
-    WHERE r.held IS NULL ORDER BY g.ord;
+    WHERE r.held IS NULL AND (g.month = 0 OR g.month >= (
+      SELECT c.horizon FROM sync.counter c WHERE c.ws = p_ws AND c.stream = p_stream))
+    ORDER BY g.ord;
 END $$;
 
--- One row for each first byte of a hash; xor is signed here, the same 64 bits.
-CREATE FUNCTION sync.digest_v1(p_ws uuid, p_stream text, p_month int)
+-- One row for each first byte of a hash; xor is signed here, the same 64 bits. p_month: that month alone; p_since: no earlier
+-- months. Records of no month are month 0.
+CREATE FUNCTION sync.digest_v1(p_ws uuid, p_stream text, p_month int, p_since int)
 RETURNS TABLE (bucket int, records bigint, xored bigint, cost_nusd numeric)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 BEGIN
@@ -92,5 +98,6 @@ BEGIN
            coalesce(sum(r.cost_nusd) FILTER (WHERE r.kind <> 'execution'), 0)
     FROM sync.rec r
     WHERE r.ws = p_ws AND r.stream = p_stream AND (p_month IS NULL OR r.month = p_month)
+      AND (p_since IS NULL OR r.month = 0 OR r.month >= p_since)
     GROUP BY 1 ORDER BY 1;
 END $$;
