@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -14,6 +15,11 @@ from ledger_tui.paths import Paths
 from ledger_tui.store.database import Database
 
 pytest_plugins = ["tests.servers.llama", "tests.servers.failures"]
+
+
+def pytest_configure() -> None:
+    """Collect garbage as seldom as the program does: at Python's own threshold it is a third of a screen's test."""
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ledger_tui.domain import ids
 from ledger_tui.errors import InputError, NotFound
-from ledger_tui.services.call_stats import CallStatsService, totals, wanted
+from ledger_tui.services.call_groups import totals, wanted
+from ledger_tui.services.call_stats import CallStatsService
 from ledger_tui.services.usage_stats import (
     DateRange,
     PromptPerformance,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.call_stats import CallStats, Spike
 from ledger_tui.domain.percentiles import percentile
-from ledger_tui.store import breakdowns
+from ledger_tui.store import breakdowns, latencies
 from ledger_tui.store.day_sums import CALL_SUMS
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def find(lean: Lean, wanted: Wanted, history_days: int) -> list[Spike]:
         if sums[key][0] >= ENOUGH_CALLS:
             days.setdefault(key[1:], []).append(key)
     groups = {group: of for group, of in days.items() if len(of) > ENOUGH_DAYS and of[-1][0] == day.isoformat()}
-    measures = breakdowns.latencies(
-        lean, wanted, lambda key: [one for one in _keys(key) if one in groups], by_day=True, with_first=False
-    )
+    sought = latencies.Sought(lambda key: [one for one in _keys(key) if one in groups], by_day=True)
+    (measures,) = latencies.read(lean, wanted, [sought], with_first=False)
     today = _sums(lean, wanted._replace(selection=replace(wanted.selection, since=day)), CALL_SUMS)
     prompts, _ = breakdowns.names(lean)
     found: list[Spike] = []

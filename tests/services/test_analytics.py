@@ -17,7 +17,7 @@ from ledger_tui.domain.percentiles import ERROR
 from ledger_tui.domain.selection import GROUPINGS, Grouping, Selection, last_days
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.errors import InputError, NotFound
-from ledger_tui.services.call_stats import ORDERS
+from ledger_tui.services.call_groups import ORDERS
 from ledger_tui.store.database import Database
 
 NOW = datetime(2026, 3, 29, 12, 30, tzinfo=UTC)
@@ -215,8 +215,8 @@ def test_every_row_opens_the_traces_behind_it(filled: tuple[PromptLedger, Counti
 def test_orders_and_limits(order: str, filled: tuple[PromptLedger, Counting]) -> None:
     """The first rows of an order are those of the whole table in that order."""
     ledger, _ = filled
-    for by in ("model", "prompt", "user"):
-        if by == "user" and "p95" in order:
+    for by in ("model", "prompt", "user", "session"):
+        if by in ("user", "session") and "p95" in order:
             with pytest.raises(InputError):
                 ledger.analytics.breakdown(by, WEEK, order=order)  # type: ignore[arg-type]
             continue
@@ -225,6 +225,19 @@ def test_orders_and_limits(order: str, filled: tuple[PromptLedger, Counting]) ->
         assert (first.rows, first.group_count) == (whole[:2], len(whole))
         if order == "cost":
             assert [row.cost_nusd for row in whole] == sorted((row.cost_nusd for row in whole), reverse=True)
+
+
+def test_days_and_groups_in_one_reading_are_what_two_say(filled: tuple[PromptLedger, Counting]) -> None:
+    """Read together, days and groups are the same as one after the other, of every selection and in every order."""
+    stats = filled[0].analytics
+    for by in GROUPINGS:
+        for selection in SELECTIONS:
+            days, groups = stats.days_and_groups(by, selection, limit=3)
+            assert days.rows and days == stats.breakdown("day", selection)
+            assert groups == stats.breakdown(by, selection, limit=3)
+    for order in ORDERS:
+        found = stats.days_and_groups("model", WEEK, order=order, limit=2)
+        assert found == (stats.breakdown("day", WEEK), stats.breakdown("model", WEEK, order=order, limit=2))
 
 
 def test_a_period_beside_the_last(filled: tuple[PromptLedger, Counting]) -> None:
@@ -261,8 +274,11 @@ def test_mixed_traces_of_a_user_are_counted(ledger: PromptLedger) -> None:
 def test_sums_past_sqlites_numbers_are_added_up(amount: int, any_database: Database, ledger: PromptLedger) -> None:
     """Days whose amounts together pass what SQL can add up are added up exactly all the same."""
     call = SpanRecord("t", "a", "call", "llm", "succeeded", FIRST_US, 1, provider="p", model="m", cost_nusd=amount)
-    spans = [replace(call, span_id=str(n), started_us=FIRST_US + n * DAY_US, user_identifier="ann") for n in range(3)]
-    ledger.traces.record(spans)
+    spans = [
+        replace(call, span_id=str(n), started_us=FIRST_US + n * DAY_US, user_identifier="ann", session_id="long")
+        for n in range(3)
+    ]
+    ledger.traces.record(spans + [replace(call, span_id=f"of {n}", session_id=f"s{n}") for n in range(5)])
     with any_database.lean_write() as lean:
         lean.execute("UPDATE daily_costs SET cost_nusd = 4611686018427387904")
         lean.execute("UPDATE daily_parties SET cost_nusd = 4611686018427387904")
@@ -271,6 +287,8 @@ def test_sums_past_sqlites_numbers_are_added_up(amount: int, any_database: Datab
     for by in ("model", "user"):
         (row,) = ledger.analytics.breakdown(by, selection).rows
         assert row.cost_nusd == 3 * 2**62
+    (largest,) = ledger.analytics.breakdown("session", selection, limit=1).rows
+    assert (largest.key, largest.cost_nusd) == (("long",), 3 * 2**62)
 
 
 def spiky(day: int, number: int, **fields: Any) -> SpanRecord:

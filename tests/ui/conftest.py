@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,8 @@ def workstation(ledger: PromptLedger) -> Workstation:
                 await asyncio.wait_for(app.opened.wait(), 30)
             await settle(pilot)
             yield pilot
+        # An answer that still streamed left everything out of garbage collection, and ends with its event loop.
+        gc.unfreeze()
 
     return run
 

@@ -12,7 +12,7 @@ from ledger_tui.domain.measure import percent
 from ledger_tui.ui.widgets.row_table import Cell
 
 if TYPE_CHECKING:
-    from ledger_tui.services.call_stats import Order
+    from ledger_tui.services.call_groups import Order
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR = 6

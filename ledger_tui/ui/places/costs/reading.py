@@ -17,7 +17,7 @@ from ledger_tui.ui.places.costs.periods import USUAL, Days, days_of
 if TYPE_CHECKING:
     from ledger_tui.domain.selection import Grouping
     from ledger_tui.ledger import PromptLedger
-    from ledger_tui.services.call_stats import Order
+    from ledger_tui.services.call_groups import Order
 
 ROWS = 500
 """So many groups are read; the totals count the others too."""
@@ -102,8 +102,7 @@ def read_look(ledger: PromptLedger, wish: Wish) -> Look:
     order: Order = question.order
     if question.by in PARTIES and order not in _PARTY_ORDERS:
         order = "cost"
-    days = stats.breakdown("day", selection, limit=selection.days)
-    groups = stats.breakdown(question.by, selection, order=order, limit=ROWS)
+    days, groups = stats.days_and_groups(question.by, selection, order=order, limit=ROWS)
     every = every_day(days, selection)
     return Look(question, stamp, today, every, groups, merged(every))
 

@@ -1,0 +1,102 @@
+"""How long calls took under any keys, added up from the packed counts of days: one reading for all keys that are sought."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger_tui.domain.percentiles import WIDTH, Counts, spread
+from ledger_tui.store.day_sums import CALL_KEYS
+
+if TYPE_CHECKING:
+    from ledger_tui.store.breakdowns import Key, Wanted
+    from ledger_tui.store.lean import Lean, Row
+
+Latencies = dict["Key", tuple[Counts, Counts]]
+"""Latency and time to first token of succeeded calls."""
+_Sums = dict[int, int]
+"""Packed counts added up as one large number each, by place."""
+_PLACE = 16
+"""Counts begin at places so many buckets apart: then most rows add up without being moved."""
+_LOWER = [bytes(WIDTH * buckets) for buckets in range(_PLACE)]
+
+
+class Sought(NamedTuple):
+    """The keys under which latencies are counted."""
+
+    labels: Callable[[Row], Iterable[Key]]
+    """Gives a call key those it counts under."""
+    by_day: bool = False
+    """Whether the day comes first in every key."""
+    keep: Collection[Key] | None = None
+    """The only keys wanted."""
+
+
+def read(lean: Lean, wanted: Wanted, sought: Sequence[Sought], *, with_first: bool = True) -> list[Latencies]:
+    """The latencies of each that is sought; with_first: the times to first token too.
+
+    A month of a thousand call keys takes some hundredths of a second.
+    """
+    matches = " AND ".join(f"{name} = :{name}" for name in wanted.limits)
+    keys = lean.fetch(
+        f"SELECT id, {', '.join(CALL_KEYS)} FROM call_keys" + (f" WHERE {matches}" if matches else ""), wanted.limits
+    )
+    only = f" AND key_id IN (SELECT id FROM call_keys WHERE {matches})" if matches else ""
+    first_columns = "first_lowest, first_counts" if with_first else "NULL, NULL"
+    rows = lean.fetch(
+        f"SELECT day, key_id, latency_lowest, latency_counts, {first_columns} FROM daily_latencies "
+        f"WHERE day BETWEEN :since AND :until{only}",
+        {"since": wanted.selection.since.isoformat(), "until": wanted.selection.until.isoformat(), **wanted.limits},
+    )
+    return _added(rows, [(one, _labels(one, keys)) for one in sought])
+
+
+def _labels(sought: Sought, call_keys: Iterable[Row]) -> dict[int, list[Key]]:
+    """The keys that a call key's id counts under."""
+    keep = None if sought.by_day else sought.keep
+    found: dict[int, list[Key]] = {}
+    for key_id, *key in call_keys:
+        if labels := [one for one in sought.labels(tuple(key)) if keep is None or one in keep]:
+            found[key_id] = labels
+    return found
+
+
+def _added(rows: Iterable[Row], sought: Sequence[tuple[Sought, Mapping[int, list[Key]]]]) -> list[Latencies]:
+    every: list[dict[str, dict[Key, tuple[_Sums, _Sums]]]] = [
+        defaultdict(lambda: defaultdict(lambda: ({}, {}))) for _ in sought
+    ]
+    adding = [(one.by_day, labels, days) for (one, labels), days in zip(sought, every, strict=True)]
+    for day, key_id, lowest, counts, first_lowest, first_counts in rows:
+        at, lasted = _number(lowest, counts) if counts is not None else (0, 0)
+        first_at, first = _number(first_lowest, first_counts) if first_counts is not None else (0, 0)
+        for by_day, labels, days in adding:
+            for label in labels.get(key_id, ()):
+                sums, first_sums = days[day if by_day else ""][label]
+                if lasted:
+                    sums[at] = sums.get(at, 0) + lasted
+                if first:
+                    first_sums[first_at] = first_sums.get(first_at, 0) + first
+    return [_counts(one, days) for (one, _), days in zip(sought, every, strict=True)]
+
+
+def _number(lowest: int, counts: bytes) -> tuple[int, int]:
+    """Packed counts as a place and a number; a negative ``lowest`` is that of counts to be taken away."""
+    place, lower = divmod(lowest if lowest >= 0 else -1 - lowest, _PLACE)
+    number = int.from_bytes(_LOWER[lower] + counts, "little")
+    return place, number if lowest >= 0 else -number
+
+
+def _counts(sought: Sought, days: Mapping[str, Mapping[Key, tuple[_Sums, _Sums]]]) -> Latencies:
+    found = {}
+    for day, labels in days.items():
+        for label, (lasted, first) in labels.items():
+            key = (day, *label) if sought.by_day else label
+            if sought.keep is None or key in sought.keep:
+                found[key] = _spread(lasted), _spread(first)
+    return found
+
+
+def _spread(sums: _Sums) -> Counts:
+    base = min(sums, default=0)
+    return spread(base * _PLACE, sum(number << (8 * WIDTH * _PLACE * (at - base)) for at, number in sums.items()))
