@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.retention import RetentionService
     from ledger_tui.services.run_redaction import RunRedaction
     from ledger_tui.services.runs import RunService
+    from ledger_tui.services.sync import SyncService
     from ledger_tui.services.templates import TemplateService
     from ledger_tui.services.traces import TraceService
     from ledger_tui.services.usages import UsageService
@@ -252,6 +253,13 @@ class Rooms:
         from ledger_tui.services.retention import RetentionService
 
         return RetentionService(self.database, lambda: self.settings, before_read=self._settle)
+
+    @cached_property
+    def sync(self) -> SyncService:
+        """Sharing the ledger with a team."""
+        from ledger_tui.services.sync import SyncService
+
+        return SyncService(self.database, self.paths, device=self.device, before_read=self._settle)
 
     @cached_property
     def care(self) -> CareService:

@@ -7,8 +7,10 @@ ends compare what they have (a resync), and this ledger offers what the server l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ledger_tui.domain import ids
 from ledger_tui.domain.sync.chain import START, Position
@@ -69,12 +71,27 @@ class Receipt:
     quarantined: int = 0
     refused: tuple[Refusal, ...] = ()
     unsent: Mapping[Stream, int] = field(default_factory=dict)
-    """What still waits, in streams that this account may not send or that were not asked for."""
+    """What stays here, in streams that this account may not send or that were not asked for."""
     why_not: str = ""
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    """The records of ``sent`` by kind: what left this machine."""
     resyncs: int = 0
     agreed: str | None = None
     """Four hex digits when both ends hold the same; None when something waits or was set aside."""
     server_us: int = 0
+
+    @property
+    def did_something(self) -> bool:
+        """Whether anything went, came, or was refused."""
+        return bool(self.sent or self.came or self.refused or self.quarantined or self.resyncs)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for keeping and for scripts."""
+        return {
+            "sent": dict(self.kinds), "came": dict(self.came), "refused": len(self.refused), "unread": self.unread,
+            "quarantined": self.quarantined, "unsent": dict(self.unsent), "why_not": self.why_not,
+            "resyncs": self.resyncs, "agreed": self.agreed,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +264,18 @@ class Engine:
         for row in answer.rows:
             if row.status in ACCEPTED and row.seq is not None:
                 accepted[row.rid] = row.seq
+            elif row.status == "EXPIRED":
+                # Of a month that the server no longer keeps: it has no number, and needs none.
+                accepted[row.rid] = 0
             elif row.status in REFUSED or (compared and row.status == "MISSING_PARENT"):
                 refused[row.rid] = row.status
             elif row.status != "MISSING_PARENT":
                 raise BadAnswer(f"it says {row.status!r} of a record")
         sent = sum(row.status == "NEW" for row in answer.rows)
+        kinds = Counter(record.kind for record, row in zip(batch, answer.rows, strict=True) if row.status == "NEW")
         self._settle(stream, accepted, refused, answer.position)
-        self._receipt = replace(self._receipt, sent=_added(self._receipt.sent, stream, sent))
+        was = self._receipt
+        self._receipt = replace(was, sent=_added(was.sent, stream, sent), kinds=Counter(was.kinds) + kinds)
         if orphans and not compared:
             raise _HistoryLost
 
@@ -331,7 +353,7 @@ class Engine:
         unsent = {stream: count for stream, count in waiting.items() if count}
         state = self.local.state()
         agreed = None
-        if not unsent and not self.local.set_aside() and state.resyncing is None:
+        if not any(stream in unsent for stream in self.streams) and not self.local.set_aside() and state.resyncing is None:
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
         return replace(self._receipt, unsent=unsent, agreed=agreed)
 

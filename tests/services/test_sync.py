@@ -56,7 +56,7 @@ def test_a_receipt_says_what_went_and_came(desks: tuple[Desk, Desk]) -> None:
 def test_f10_one_sync_at_a_time(desks: tuple[Desk, Desk]) -> None:
     """While another program syncs the ledger a second sync says so at once and does nothing; afterwards it works."""
     server, (ada, _) = MemoryServer(), desks
-    with files.exclusive_lock(ada.paths.data / "sync.lock"), pytest.raises(Conflict):
+    with files.exclusive_lock(ada.paths.data / "ledger.db.sync.lock"), pytest.raises(Conflict):
         ada.sync.sync_once(server.remote("ada"))
     assert ada.sync.sync_once(server.remote("ada")).agreed
 
