@@ -7,6 +7,7 @@ The registry's facts are the journal (sync_facts.py), telemetry the typed tables
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import plan
@@ -17,7 +18,7 @@ from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
 from ledger_tui.store import changes, sync_facts, sync_standing, sync_telemetry, sync_texts
 from ledger_tui.store.sync_pruning import SHARING
-from ledger_tui.store.sync_shelves import KeptShelf, Key, Shelf
+from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
 from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
 
 if TYPE_CHECKING:
@@ -28,13 +29,35 @@ _PAGE = 1_000
 AnyShelf = Shelf | KeptShelf | sync_texts.TextShelf
 
 
+@dataclass(frozen=True)
+class Handed:
+    """Where records that were handed out are: by rid, for the answer to them."""
+
+    latest: Mapping[str, tuple[AnyShelf, Key]] = field(default_factory=dict)
+    before: Mapping[str, tuple[AnyShelf, Key]] = field(default_factory=dict)
+    """Those handed out before the latest, whose answer is still to come."""
+    last: tuple[AnyShelf, Key] | None = None
+
+    @classmethod
+    def of(
+        cls, found: Sequence[tuple[AnyShelf, Held]], before: Mapping[str, tuple[AnyShelf, Key]] | None = None
+    ) -> Handed:
+        """The places of records."""
+        places = {held.record.rid: (shelf, held.key) for shelf, held in found}
+        return cls(places, before or {}, (found[-1][0], found[-1][1].key) if found else None)
+
+    def place(self, rid: str) -> tuple[AnyShelf, Key] | None:
+        """Where a record is; None for one that was not handed out."""
+        return self.latest.get(rid) or self.before.get(rid)
+
+
 class LedgerLog:
     """The records of one ledger, for ``sync.engine``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._handed: dict[str, tuple[AnyShelf, Key]] = {}
-        """Where the records last handed out are: by rid, for the answer to them."""
+        self._handed: dict[Stream, Handed] = {}
+        """Where the records handed out last are, by stream."""
 
     def state(self) -> SyncState:
         with self._database.lean() as lean:
@@ -58,16 +81,28 @@ class LedgerLog:
 
     def _pending(self, lean: Lean, stream: Stream, limit: int) -> tuple[list[Record], list[tuple[Shelf, Key]]]:
         home: list[tuple[Shelf, Key]] = []
-        self._handed = {}
+        self._handed[stream] = Handed()
         if stream == "meta":
             return [record for _, record in sync_facts.facts_after(lean, 0, limit, "waiting")], home
         if stream == "telemetry":
             found, home = sync_telemetry.pending(lean, limit, _sharing(lean))
-            self._handed = {held.record.rid: (shelf, held.key) for shelf, held in found}
+            self._handed[stream] = Handed.of(found)
             return [held.record for _, held in found], home
         texts = [(shelf, held) for shelf in sync_texts.MY_SHELVES for held in shelf.pending(lean, limit)][:limit]
-        self._handed = {held.record.rid: (shelf, held.key) for shelf, held in texts}
+        self._handed[stream] = Handed.of(texts)
         return [held.record for _, held in texts], home
+
+    def behind(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
+        handed = self._handed.get(stream, Handed())
+        if handed.last is None or handed.last[0] is not SPANS:
+            return []
+        with self._database.lean() as lean:
+            if not _sharing(lean).is_uniform:
+                return []
+            found = [(SPANS, held) for held in SPANS.pending(lean, max_rows, handed.last[1])]
+        batch = next(plan.batches((held.record for _, held in found), max_rows, max_bytes), ())
+        self._handed[stream] = Handed.of(found[: len(batch)], handed.latest)
+        return list(batch)
 
     def waiting(self, stream: Stream) -> int:
         with self._database.lean() as lean:
@@ -81,19 +116,20 @@ class LedgerLog:
             if stream == "meta":
                 sync_facts.settle(lean, standings)
             else:
-                self._settle_rows(lean, standings)
+                self._settle_rows(lean, stream, standings)
             sync_standing.refuse(lean, stream, refused)
             known = sync_standing.state(lean)
             if position is not None and position.seq > known.told.get(stream, START).seq:
                 sync_standing.remember(lean, known, told={**known.told, stream: position})
         changes.note()
 
-    def _settle_rows(self, lean: Lean, standings: Mapping[str, int]) -> None:
+    def _settle_rows(self, lean: Lean, stream: Stream, standings: Mapping[str, int]) -> None:
         by_shelf: dict[AnyShelf, list[tuple[Key, int | None]]] = {}
+        handed = self._handed.get(stream, Handed())
         for rid, seq in standings.items():
-            if rid in self._handed:
-                shelf, key = self._handed[rid]
-                by_shelf.setdefault(shelf, []).append((key, seq))
+            place = handed.place(rid)
+            if place is not None:
+                by_shelf.setdefault(place[0], []).append((place[1], seq))
         sharing = _sharing(lean)
         for shelf, rows in by_shelf.items():
             shelf.mark(lean, rows)
@@ -133,14 +169,15 @@ class LedgerLog:
         shelves = _shelves(stream)
         first, key = after if isinstance(after, tuple) else (0, None)
         found: list[tuple[Place, str]] = []
-        self._handed = {}
+        places: list[tuple[AnyShelf, Held]] = []
         for number in range(first, len(shelves)):
             above = key if number == first else None
             for held in shelves[number].accepted(lean, above, limit - len(found)):
                 found.append(((number, held.key), held.record.rid))
-                self._handed[held.record.rid] = (shelves[number], held.key)
+                places.append((shelves[number], held))
             if len(found) >= limit:
                 break
+        self._handed[stream] = Handed.of(places)
         return found
 
     def offer(self, stream: Stream, rids: Sequence[str]) -> None:
@@ -148,10 +185,9 @@ class LedgerLog:
             if stream == "meta":
                 sync_facts.mark(lean, rids, FORGOTTEN, None)
                 return
-            for rid in rids:
-                if rid in self._handed:
-                    shelf, key = self._handed[rid]
-                    shelf.mark(lean, [(key, None)], f"= {FORGOTTEN}")
+            for place in map(self._handed.get(stream, Handed()).place, rids):
+                if place is not None:
+                    place[0].mark(lean, [(place[1], None)], f"= {FORGOTTEN}")
 
     def end_resync(self, name: str, epoch: str) -> None:
         with self._database.lean_write() as lean:

@@ -47,9 +47,12 @@ class Shelf:
     rid: Callable[[str], str] = str
     stream: Stream = "telemetry"
 
-    def pending(self, lean: Lean, limit: int) -> list[Held]:
-        """Records that no server has, in their order."""
-        return self._list(lean, f"r.commit_seq IS NULL AND {self.ended}", limit)
+    def pending(self, lean: Lean, limit: int, after: Key | None = None) -> list[Held]:
+        """Records that no server has, in their order; with ``after`` those with keys above it."""
+        above = "" if after is None else f"r.{self.key} > :after AND "
+        return self._list(
+            lean, f"{above}r.commit_seq IS NULL AND {self.ended}", limit, {"after": after} if above else {}
+        )
 
     def waiting(self, lean: Lean) -> int:
         """How many those are."""
@@ -63,8 +66,18 @@ class Shelf:
 
     def mark(self, lean: Lean, standings: Iterable[tuple[Key, int | None]], before: str = "IS NULL") -> None:
         """Change where rows stand, as far as they stand where they are thought to (SQL on ``commit_seq``)."""
-        sql = f"UPDATE {self.table} SET commit_seq = :seq WHERE {self.key} = :key AND commit_seq {before}"
-        lean.executemany(sql, [{"key": key, "seq": seq} for key, seq in standings])
+        single = []
+        for key, seq, count in _runs(standings):
+            if count > 1:
+                lean.execute(
+                    f"UPDATE {self.table} SET commit_seq = {self.key} + :more "
+                    f"WHERE {self.key} BETWEEN :first AND :last AND (commit_seq {before})",
+                    {"more": seq - key, "first": key, "last": key + count - 1},
+                )
+            else:
+                single.append({"key": key, "seq": seq})
+        sql = f"UPDATE {self.table} SET commit_seq = :seq WHERE {self.key} = :key AND (commit_seq {before})"
+        lean.executemany(sql, single)
 
     def forget(self, lean: Lean) -> None:
         """Forget the numbers that a server gave."""
@@ -87,6 +100,25 @@ class Shelf:
         if extra is not None:
             body = bodies.whole(json.loads(body), extra)
         return Held(key, Record(self.stream, self.rid(rid), self.kind, body), prompt_id, commit_seq)
+
+
+def _runs(standings: Iterable[tuple[Key, int | None]]) -> Iterator[tuple[Any, Any, int]]:
+    """(key, number, how many): rows whose keys and numbers both grow by one are one run, as those of a backlog do."""
+    key: Any = None
+    seq: Any = None
+    count = 0
+    row: Any
+    number: Any
+    for row, number in standings:
+        whole = isinstance(row, int) and isinstance(number, int) and isinstance(seq, int)
+        if count and whole and row - key == number - seq == count:
+            count += 1
+            continue
+        if count:
+            yield key, seq, count
+        key, seq, count = row, number, 1
+    if count:
+        yield key, seq, count
 
 
 def _columns(kind: str, special: Mapping[str, str]) -> str:
@@ -180,7 +212,7 @@ class KeptShelf:
 
     def mark(self, lean: Lean, standings: Iterable[tuple[Key, int | None]], before: str = "IS NULL") -> None:
         """As ``Shelf.mark``."""
-        sql = f"UPDATE sync_records SET commit_seq = :seq WHERE rid = :key AND commit_seq {before}"
+        sql = f"UPDATE sync_records SET commit_seq = :seq WHERE rid = :key AND (commit_seq {before})"
         lean.executemany(sql, [{"key": key, "seq": seq} for key, seq in standings])
 
     def forget(self, lean: Lean) -> None:

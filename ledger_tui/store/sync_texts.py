@@ -144,7 +144,7 @@ class TextShelf:
 
     def mark(self, lean: Lean, standings: Iterable[tuple[Key, int | None]], before: str = "IS NULL") -> None:
         """As ``sync_shelves.Shelf.mark``."""
-        sql = f"UPDATE sync_texts SET commit_seq = :seq WHERE rid = :key AND commit_seq {before}"
+        sql = f"UPDATE sync_texts SET commit_seq = :seq WHERE rid = :key AND (commit_seq {before})"
         lean.executemany(sql, [{"key": key, "seq": seq} for key, seq in standings])
 
     def forget(self, lean: Lean) -> None:

@@ -7,8 +7,10 @@ ends compare what they have (a resync), and this ledger offers what the server l
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -113,6 +115,10 @@ class Difference:
     theirs: int
 
 
+REGISTRY_EVERY_S = 1.0
+"""How long the registry waits at most while a backlog of another stream is exchanged."""
+
+
 class _HistoryLost(Exception):
     """The server does not hold what this ledger was told."""
 
@@ -143,6 +149,7 @@ class Engine:
         self.on_progress = on_progress
         self._receipt = Receipt()
         self._pushed: set[Stream] = set()
+        self._registry_s = time.monotonic()
 
     def sync(self) -> Receipt:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
@@ -228,32 +235,60 @@ class Engine:
 
     def _push_all(self, welcome: Welcome, *, compared: bool) -> None:
         for stream in self._pushes(welcome):
-            total, done = self.local.waiting(stream), 0
-            for _ in range(MAX_ROUNDS):
-                batch = self.local.pending(stream, PUSH_ROWS, PUSH_BYTES)
-                if not batch:
-                    break
-                self._push(stream, batch, compared)
-                done += len(batch)
-                self.on_progress(Progress(stream, "send", done, max(done, total)))
+            self._push_stream(welcome, stream, compared)
 
-    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> None:
-        """Push one batch; one that cannot be looked at is halved until the record that is in the way stands alone."""
+    def _push_stream(self, welcome: Welcome, stream: Stream, compared: bool) -> None:
+        total, done = self.local.waiting(stream), 0
+        batch = self.local.pending(stream, PUSH_ROWS, PUSH_BYTES) if total else []
+        for _ in range(MAX_ROUNDS):
+            if not batch:
+                break
+            ahead = self._push(stream, batch, compared)
+            done += len(batch)
+            self.on_progress(Progress(stream, "send", done, max(done, total)))
+            self._let_registry_pass(welcome, stream, compared)
+            batch = ahead or self.local.pending(stream, PUSH_ROWS, PUSH_BYTES)
+
+    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> list[Record]:
+        """Push one batch; one that cannot be looked at is halved until the record that is in the way stands alone.
+
+        What waits behind it is read while the server works; that is the answer, empty where nothing was read.
+        """
         self.at("push.before_send")
         try:
-            answer = self.remote.push(stream, batch, self.local.state().fence(stream))
+            answer, ahead = self._sent(stream, batch)
         except BatchRefused:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 self._push(stream, batch[:middle], compared)
                 self._push(stream, batch[middle:], compared)
-                return
+                return []
             self._settle(stream, {}, {batch[0].rid: "REFUSED"}, None)
-            return
+            return []
         self.at("push.after_send")
         if answer.fence_lost:
             raise _HistoryLost
         self._take_answer(stream, batch, answer, compared)
+        return ahead
+
+    def _sent(self, stream: Stream, batch: Sequence[Record]) -> tuple[PushAnswer, list[Record]]:
+        fence = self.local.state().fence(stream)
+        if len(batch) < PUSH_ROWS:
+            return self.remote.push(stream, batch, fence), []
+        with ThreadPoolExecutor(1, "sync-reader") as reader:
+            ahead = reader.submit(self.local.behind, stream, PUSH_ROWS, PUSH_BYTES)
+            return self.remote.push(stream, batch, fence), ahead.result()
+
+    def _let_registry_pass(self, welcome: Welcome, stream: Stream, compared: bool) -> None:
+        """Between two batches of a backlog: what was decided about prompts meanwhile goes and comes without waiting for it."""
+        now_s = time.monotonic()
+        if stream == "meta" or now_s - self._registry_s < REGISTRY_EVERY_S:
+            return
+        self._registry_s = now_s
+        if "meta" in self._pushes(welcome):
+            self._push_stream(welcome, "meta", compared)
+        if "meta" in self._pulls(welcome):
+            self._pull(welcome, "meta", START)
 
     def _take_answer(self, stream: Stream, batch: Sequence[Record], answer: PushAnswer, compared: bool) -> None:
         if [row.rid for row in answer.rows] != [record.rid for record in batch]:
@@ -293,9 +328,9 @@ class Engine:
         for stream in self._pulls(welcome):
             end = welcome.ends.get(stream)
             if everything or stream in self._pushed or self.local.state().cursor(stream) != end:
-                self._pull(stream, START if end is None else end)
+                self._pull(welcome, stream, START if end is None else end)
 
-    def _pull(self, stream: Stream, end: Position) -> None:
+    def _pull(self, welcome: Welcome, stream: Stream, end: Position) -> None:
         for _ in range(MAX_ROUNDS):
             cursor = self.local.state().cursor(stream)
             self.at("pull.before")
@@ -310,6 +345,7 @@ class Engine:
             self.on_progress(Progress(stream, "receive", page.upto.seq, max(page.upto.seq, end.seq)))
             if not page.more and not applied.moved:
                 return
+            self._let_registry_pass(welcome, stream, compared=False)
 
     def _apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position) -> Applied:
         applied = self.local.apply(stream, cursor, rows, upto, self.at)
@@ -353,7 +389,11 @@ class Engine:
         unsent = {stream: count for stream, count in waiting.items() if count}
         state = self.local.state()
         agreed = None
-        if not any(stream in unsent for stream in self.streams) and not self.local.set_aside() and state.resyncing is None:
+        if (
+            not any(stream in unsent for stream in self.streams)
+            and not self.local.set_aside()
+            and state.resyncing is None
+        ):
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
         return replace(self._receipt, unsent=unsent, agreed=agreed)
 

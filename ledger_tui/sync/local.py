@@ -30,6 +30,10 @@ class LocalLog(Protocol):
     def pending(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
         """The first pending records in causal order (what was written on a record comes after it), at least one if any."""
 
+    def behind(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
+        """Pending records behind those handed out last, while the answer to them is awaited: as ``pending``, but may be empty
+        although some wait. May be called from another thread than the others, never at the same time as one of them."""
+
     def waiting(self, stream: Stream) -> int:
         """How many records are pending."""
 

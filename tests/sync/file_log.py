@@ -85,6 +85,9 @@ class FileLog:
             next(plan.batches((Record(*row) for row in self._all(sql, stream, max_rows)), max_rows, max_bytes), ())
         )
 
+    def behind(self, stream: Stream, max_rows: int, max_bytes: int) -> list[Record]:
+        return []
+
     def waiting(self, stream: Stream) -> int:
         return int(self._all("SELECT COUNT(*) FROM log WHERE stream = ? AND pending = 1", stream)[0][0])
 

@@ -53,16 +53,15 @@ FLAGS_LEFT_OUT = FLAG_DUPLICATE | FLAG_LINKED_HERE
 
 def writer(kind: str) -> Callable[[Sequence[Any]], str]:
     """Writes the body of a record of this kind from the values of ``ORDER[kind]``, None for one to leave out."""
-    heads = tuple(f'"{name}":' for name in ORDER[kind])
-    truths = frozenset(head for head, name in zip(heads, ORDER[kind], strict=True) if FIELDS[kind][name] is bool)
+    fields = tuple((f',"{name}":', FIELDS[kind][name]) for name in ORDER[kind])
 
     def write(values: Sequence[Any]) -> str:
-        parts = [
-            head + (encode_basestring(value) if isinstance(value, str) else "true" if head in truths else str(value))
-            for head, value in zip(heads, values, strict=True)
-            if value is not None
-        ]
-        return "{" + ",".join(parts) + "}"
+        # Adding up one short text is the fastest way there is here.
+        body = ""
+        for value, (head, wanted) in zip(values, fields, strict=True):
+            if value is not None:
+                body += head + (encode_basestring(value) if wanted is str else str(value) if wanted is int else "true")
+        return "{" + body[1:] + "}"
 
     return write
 

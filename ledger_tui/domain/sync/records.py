@@ -50,7 +50,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of the body."""
-        return len(self.body.encode())
+        return len(self.body) if self.body.isascii() else len(self.body.encode())
 
     def content(self) -> dict[str, Any]:
         """The body as an object; ValueError for a record that ``fault`` would name."""
