@@ -147,8 +147,12 @@ class SyncService:
     def verify(
         self, remote: Remote | None = None, on_progress: Callable[[Progress], None] = _nobody
     ) -> list[Difference]:
-        """Where this ledger and the server differ, by digests; empty when they hold the same. Raises as ``sync_once``."""
+        """Exchange, then compare both ends by digests of every record: where they differ; empty when they hold the same.
+
+        Raises as ``sync_once``.
+        """
         with self._remote(remote) as door:
+            self.sync_once(door, on_progress)
             return self._engine(door, on_progress).verify()
 
     def listener(self, remote: Remote) -> Listener | None:

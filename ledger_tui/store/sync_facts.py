@@ -254,6 +254,13 @@ def settle(lean: Lean, standings: Mapping[str, int]) -> None:
     folds.refold(lean, touched, shared=shared)
 
 
+def number(lean: Lean, numbers: Mapping[str, int]) -> None:
+    """Give facts that are here the numbers of a server, where they have none."""
+    rows = [{"rid": rid, "seq": seq} for rid, seq in numbers.items()]
+    sql = "UPDATE journal SET commit_seq = :seq WHERE rid = :rid AND (commit_seq IS NULL OR commit_seq <= 0)"
+    lean.executemany(sql, rows)
+
+
 def forget(lean: Lean) -> None:
     """Forget the numbers that a server gave."""
     lean.execute("UPDATE journal SET commit_seq = 0 WHERE commit_seq > 0")

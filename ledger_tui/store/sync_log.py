@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import START, Position
-from ledger_tui.domain.sync.digest import Digest, digest_of, merged
-from ledger_tui.domain.sync.records import Delivered, Record, Stream, month_of
+from ledger_tui.domain.sync.digest import Digest, digest_of_hashes, merged
+from ledger_tui.domain.sync.records import PURGED, Delivered, Record, Stream, cost_of, month_of
 from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
-from ledger_tui.store import changes, sync_facts, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store import changes, sync_facts, sync_purge, sync_standing, sync_telemetry, sync_texts
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
 from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
@@ -142,14 +142,18 @@ class LedgerLog:
             known = sync_standing.state(lean)
             if known.cursor(stream) != cursor:
                 return Applied(moved=True)
-            taken = _TAKE[stream](lean, rows)
+            blanked = [row for row in rows if row.record.body == PURGED]
+            sync_purge.take_blanked(lean, stream, blanked)
+            taken = _TAKE[stream](lean, [row for row in rows if row.record.body != PURGED] if blanked else rows)
+            if stream == "meta":
+                sync_purge.obey(lean, [row.record for row in rows])
             sync_standing.quarantine(lean, stream, taken.refused)
             sync_standing.forget_refusals(lean, [row.record.rid for row in rows])
             at("apply.rows")
             sync_standing.remember(lean, known, cursors={**known.cursors, stream: upto})
             at("apply.cursor")
         changes.note()
-        return Applied(taken.new, taken.known, taken.unread, len(taken.refused))
+        return Applied(taken.new, taken.known + len(blanked), taken.unread, len(taken.refused))
 
     def begin_resync(self, name: str) -> None:
         with self._database.lean_write() as lean:
@@ -195,12 +199,20 @@ class LedgerLog:
             if known.resyncing == name:
                 sync_standing.remember(lean, known, resyncing=None, epoch=epoch)
 
-    def digest(self, stream: Stream, month: str | None = None) -> Digest:
+    def digests(self, stream: Stream) -> dict[str, Digest]:
+        by_month: dict[str, list[tuple[str, int]]] = {}
         with self._database.lean() as lean:
-            mine = digest_of(
-                record for record in _accepted_records(lean, stream) if month in (None, month_of(record.rid))
-            )
-            return merged([mine, sync_standing.pruned_digest(lean, stream, month)])
+            for record in _accepted_records(lean, stream):
+                by_month.setdefault(month_of(record.rid), []).append((record.hash, cost_of(record)))
+            removed = sync_standing.pruned_digests(lean, stream)
+        return {
+            month: merged([digest_of_hashes(by_month.get(month, ())), removed.get(month, {})])
+            for month in sorted({*by_month, *removed})
+        }
+
+    def digest(self, stream: Stream) -> Digest:
+        """The digest of everything that is accepted."""
+        return merged(self.digests(stream).values())
 
     def set_aside(self) -> int:
         with self._database.lean() as lean:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ledger_tui.domain import clock
 from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import Position
-from ledger_tui.domain.sync.digest import Digest
-from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream, month_of
+from ledger_tui.domain.sync.digest import Cell, digest_of_hashes
+from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream, cost_of, month_of
 from ledger_tui.domain.sync.standing import SyncState
 
 if TYPE_CHECKING:
@@ -168,20 +168,25 @@ ON CONFLICT (stream, month, bucket) DO UPDATE SET records = sync_pruned_cells.re
 
 def note_pruned(lean: Lean, removed: Sequence[Record]) -> None:
     """Remember records that a server has and that go from here: they are not new when they come again, and stay in the digests."""
-    from ledger_tui.domain.sync.digest import digest_of
+    for stream in STREAMS:
+        mine = [(record.rid, record.hash, cost_of(record)) for record in removed if record.stream == stream]
+        note_pruned_hashes(lean, stream, mine)
 
-    by_month: dict[tuple[Stream, str], list[Record]] = {}
-    for record in removed:
-        by_month.setdefault((record.stream, month_of(record.rid)), []).append(record)
+
+def note_pruned_hashes(lean: Lean, stream: Stream, removed: Sequence[tuple[str, str, int]]) -> None:
+    """As ``note_pruned``, by rid, hash and cost."""
+    by_month: dict[str, list[tuple[str, int]]] = {}
+    for rid, found, cost in removed:
+        by_month.setdefault(month_of(rid), []).append((found, cost))
     sql = "INSERT INTO sync_pruned (rid_key) VALUES (:rid_key) ON CONFLICT DO NOTHING"
-    lean.executemany(sql, [{"rid_key": rid_key(record.rid)} for record in removed])
-    for (stream, month), records in by_month.items():
+    lean.executemany(sql, [{"rid_key": rid_key(rid)} for rid, _, _ in removed])
+    for month, pairs in by_month.items():
         lean.executemany(
             _ADD_CELL,
             [
                 {"stream": stream, "month": month, "bucket": bucket, "records": cell.records,
                  "xored": signed(cell.xor), "cost_nusd": cell.cost_nusd}
-                for bucket, cell in digest_of(records).items()
+                for bucket, cell in digest_of_hashes(pairs).items()
             ],
         )  # fmt: skip
 
@@ -201,16 +206,13 @@ def pruned(lean: Lean, rids: Sequence[str]) -> set[str]:
     return found
 
 
-def pruned_digest(lean: Lean, stream: Stream, month: str | None = None) -> Digest:
-    """What removed records contribute to a digest."""
-    from ledger_tui.domain.sync.digest import Cell, merged
-
-    of_month = "" if month is None else " AND month = :month"
-    rows = lean.fetch(
-        f"SELECT bucket, records, xored, cost_nusd FROM sync_pruned_cells WHERE stream = :stream{of_month}",
-        {"stream": stream} | ({} if month is None else {"month": month}),
-    )
-    return merged({int(b): Cell(int(n), int(x) % 2**64, int(c))} for b, n, x, c in rows)
+def pruned_digests(lean: Lean, stream: Stream) -> dict[str, dict[int, Cell]]:
+    """What removed records contribute to the digests, by month."""
+    sql = "SELECT month, bucket, records, xored, cost_nusd FROM sync_pruned_cells WHERE stream = :stream"
+    found: dict[str, dict[int, Cell]] = {}
+    for month, bucket, count, xored, cost in lean.fetch(sql, {"stream": stream}):
+        found.setdefault(month, {})[int(bucket)] = Cell(int(count), int(xored) % 2**64, int(cost))
+    return found
 
 
 def signed(number: int) -> int:

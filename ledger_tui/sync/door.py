@@ -24,6 +24,7 @@ from typing import Literal, Protocol
 from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.digest import Digest
 from ledger_tui.domain.sync.plan import Status
+from ledger_tui.domain.sync.records import PURGED as PURGED
 from ledger_tui.domain.sync.records import Delivered as Delivered
 from ledger_tui.domain.sync.records import Record, Stream
 from ledger_tui.errors import SyncError
@@ -31,8 +32,6 @@ from ledger_tui.errors import SyncError
 PROTOCOL = 1
 """The set of calls and their meaning; apart from the formats of records (records.KINDS) and from any schema."""
 
-PURGED = "{}"
-"""The body of a record that was purged: no record was ever written so, and its hash is still that of the body it had."""
 MAX_PURGED = 1_000
 """How many records one purge can name."""
 

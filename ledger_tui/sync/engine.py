@@ -16,7 +16,7 @@ from typing import Any
 
 from ledger_tui.domain import ids
 from ledger_tui.domain.sync.chain import START, Position
-from ledger_tui.domain.sync.digest import agreement, differing
+from ledger_tui.domain.sync.digest import Digest, agreement, differing, merged
 from ledger_tui.domain.sync.plan import (
     ACCEPTED,
     ASK_ROWS,
@@ -29,7 +29,7 @@ from ledger_tui.domain.sync.plan import (
     REFUSED,
     page_fault,
 )
-from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
+from ledger_tui.domain.sync.records import NO_MONTH, STREAMS, Delivered, Record, Stream
 from ledger_tui.sync.door import BadAnswer, BatchRefused, Client, OtherLedger, PushAnswer, Remote, Welcome
 from ledger_tui.sync.local import Applied, At, LocalLog, Place, SyncState
 
@@ -107,9 +107,13 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Records whose hash begins with this byte differ between the two ends."""
+    """Records of this month whose hash begins with this byte differ between the two ends.
+
+    month: ``YYYY-MM``, ``0000-00`` for ids without a moment; None when the month is not known here.
+    """
 
     stream: Stream
+    month: str | None
     bucket: int
     mine: int
     theirs: int
@@ -195,14 +199,30 @@ class Engine:
 
     def verify(self) -> list[Difference]:
         """Compare both ends by digests: where they differ; empty when both hold the same accepted records."""
-        found = []
         welcome, _ = self._hello()
-        for stream in self._pulls(welcome):
-            mine, theirs = self.local.digest(stream), self.remote.digest(stream)
-            for bucket in differing(mine, theirs):
-                counts = (ends[bucket].records if bucket in ends else 0 for ends in (mine, theirs))
-                found.append(Difference(stream, bucket, *counts))
+        found: list[Difference] = []
+        streams = self._pulls(welcome)
+        for place, stream in enumerate(streams):
+            self.on_progress(Progress(stream, "compare", place, len(streams)))
+            found += self._differences(stream, welcome.horizons.get(stream))
         return found
+
+    def _differences(self, stream: Stream, horizon: str | None) -> list[Difference]:
+        """Where both ends of a stream differ: as a whole first, and only then month by month."""
+        kept = {
+            month: digest
+            for month, digest in self.local.digests(stream).items()
+            if horizon is None or month >= horizon or month == NO_MONTH
+        }
+        mine, theirs = merged(kept.values()), self.remote.digest(stream, None, horizon)
+        if not differing(mine, theirs):
+            return []
+        found = [
+            difference
+            for month, digest in kept.items()
+            for difference in _cells(stream, month, digest, self.remote.digest(stream, month))
+        ]
+        return found or _cells(stream, None, mine, theirs)
 
     def _hello(self) -> tuple[Welcome, SyncState]:
         # The state is read first: another process may be told more meanwhile, and that is no loss.
@@ -396,6 +416,13 @@ class Engine:
         ):
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
         return replace(self._receipt, unsent=unsent, agreed=agreed)
+
+
+def _cells(stream: Stream, month: str | None, mine: Digest, theirs: Digest) -> list[Difference]:
+    return [
+        Difference(stream, month, bucket, *(end[bucket].records if bucket in end else 0 for end in (mine, theirs)))
+        for bucket in differing(mine, theirs)
+    ]
 
 
 def _added(counts: Mapping[Stream, int], stream: Stream, more: int) -> Mapping[Stream, int]:

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 
 from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.chain import START, Position, extend
-from ledger_tui.domain.sync.records import Delivered, Record, Stream
+from ledger_tui.domain.sync.records import NO_MONTH, Delivered, Record, Stream
 from ledger_tui.sync.door import PURGED
-
-NO_MONTH = "0000-00"
-"""What ``records.month_of`` says of an id without a moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ class LocalLog(Protocol):
     def end_resync(self, name: str, epoch: str) -> None:
         """The resync of this name is over, and the server's epoch is this one; does nothing when another one has begun."""
 
-    def digest(self, stream: Stream, month: str | None = None) -> Digest:
-        """The digest of the accepted records, or of those of a month (``records.month_of``)."""
+    def digests(self, stream: Stream) -> Mapping[str, Digest]:
+        """The digest of the accepted records of each month (``records.month_of``)."""
 
     def set_aside(self) -> int:
         """How many records are set aside or in quarantine."""

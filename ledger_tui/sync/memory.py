@@ -17,7 +17,7 @@ from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.conflicts import PROTECTED
 from ledger_tui.domain.sync.digest import Digest, digest_of_hashes
 from ledger_tui.domain.sync.plan import ASK_ROWS
-from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
+from ledger_tui.domain.sync.records import NO_MONTH, STREAMS, Delivered, Record, Stream
 from ledger_tui.sync.door import (
     MAX_PURGED,
     PROTOCOL,
@@ -31,7 +31,7 @@ from ledger_tui.sync.door import (
     RowAnswer,
     Welcome,
 )
-from ledger_tui.sync.history import NO_MONTH, Commit, made_version
+from ledger_tui.sync.history import Commit, made_version
 from ledger_tui.sync.history import History as History
 from ledger_tui.sync.listening import MemoryListener
 from ledger_tui.sync.people import ROLES

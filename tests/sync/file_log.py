@@ -11,7 +11,7 @@ from typing import Any
 from ledger_tui.domain.sync import conflicts, plan, records
 from ledger_tui.domain.sync.chain import START, Position
 from ledger_tui.domain.sync.conflicts import Fact, VersionFact
-from ledger_tui.domain.sync.digest import Digest, digest_of
+from ledger_tui.domain.sync.digest import Digest, digest_of, merged
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.store import sqlite
 from ledger_tui.sync.local import Applied, At, Place, SyncState
@@ -156,10 +156,15 @@ class FileLog:
                 self._set("resyncing", None)
                 self._set("epoch", epoch)
 
-    def digest(self, stream: Stream, month: str | None = None) -> Digest:
+    def digests(self, stream: Stream) -> Mapping[str, Digest]:
         sql = "SELECT stream, rid, kind, body FROM log WHERE stream = ? AND pending = 0"
-        found = (Record(*row) for row in self._all(sql, stream))
-        return digest_of(record for record in found if month in (None, records.month_of(record.rid)))
+        found = [Record(*row) for row in self._all(sql, stream)]
+        months = {records.month_of(record.rid) for record in found}
+        return {m: digest_of(record for record in found if records.month_of(record.rid) == m) for m in months}
+
+    def digest(self, stream: Stream) -> Digest:
+        """The digest of everything that is accepted."""
+        return merged(self.digests(stream).values())
 
     def set_aside(self) -> int:
         return int(self._all("SELECT (SELECT COUNT(*) FROM log WHERE pending = 2) + COUNT(*) FROM quarantine")[0][0])

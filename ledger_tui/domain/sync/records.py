@@ -29,6 +29,10 @@ KINDS: Mapping[Stream, Mapping[str, int]] = {
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_PARENTS = 64
+NO_MONTH = "0000-00"
+"""What ``month_of`` says of an id without a moment."""
+PURGED = "{}"
+"""The body of a record that was purged: no record was ever written so, and its hash is still that of the body it had."""
 _RID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
