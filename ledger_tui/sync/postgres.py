@@ -15,6 +15,7 @@ from ledger_tui.domain.sync.chain import START, Position
 from ledger_tui.domain.sync.digest import Cell, Digest
 from ledger_tui.domain.sync.plan import ACCEPTED, ASK_ROWS, REFUSED, Status
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
+from ledger_tui.domain.text import printable
 from ledger_tui.errors import SyncError
 from ledger_tui.sync.door import (
     BadAnswer,
@@ -30,7 +31,7 @@ from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.listening import PostgresListener
 from ledger_tui.sync.people import ROLES, Member
 from ledger_tui.sync.postgres_errors import STRANGER
-from ledger_tui.sync.postgres_line import Line
+from ledger_tui.sync.postgres_line import Line, understood
 from ledger_tui.sync.server import schema
 
 MAX_PAGE_ROWS = 20_000
@@ -45,7 +46,7 @@ FROM sync.hello_v1(%s::uuid, %s::json)"""
 _PUSH = """SELECT fence_lost, upto, upto_chain, statuses, seqs FROM sync.push_v1(
 %s::uuid, %s, %s, string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), %s, %s)"""
 _PULL = "SELECT seq, rid, kind, body, hash, pusher FROM sync.pull_v1(%s::uuid, %s, %s, %s, %s)"
-_MISSING = "SELECT sync.missing_v1(%s::uuid, %s, %s::text[])"
+_MISSING = "SELECT m.rid FROM sync.missing_v1(%s::uuid, %s, %s::text[]) AS m(rid)"
 _DIGEST = "SELECT bucket, records, xored, cost_nusd FROM sync.digest_v1(%s::uuid, %s, %s, %s)"
 _RETIRE = "SELECT sync.retire_v1(%s::uuid, %s, %s)"
 _DEVICES = "SELECT device, login, role, last_us, records FROM sync.devices_v1(%s::uuid)"
@@ -70,10 +71,15 @@ class PostgresRemote:
 
     def hello(self, client: Client, fences: Mapping[Stream, Position]) -> Welcome:
         self._device = client.device
-        about, standing = self._met(fences)
-        workspace, role, epoch, server_us, there, min_client, features = about
+        row = self._line.one(_HELLO, (self.workspace, json.dumps(fences)))
+        with understood():
+            _check_schema(row[4], self.target)
+            return self._welcome(client, row[:7], row[7:])
+
+    def _welcome(self, client: Client, about: tuple[Any, ...], standing: tuple[Any, ...]) -> Welcome:
+        """What a server says of itself, and how this account stands there."""
+        workspace, role, epoch, server_us, _, min_client, features = about
         pushes, pulls, ahead, writable, ends, horizons, lost = standing
-        _check_schema(there, self.target)
         self.workspace = str(workspace)
         why_not = _why_not(client, role, min_client, writable, len(pushes) == len(STREAMS))
         may_push = writable and client.protocol >= min_client
@@ -89,24 +95,21 @@ class PostgresRemote:
             horizons={stream: _month(horizons[stream]) for stream in _streams(horizons or ())},
             lost=frozenset(_streams(lost)),
             why_not=why_not,
-            features=frozenset(features),
+            features=frozenset(map(_text, features)),
         )
 
     def push(self, stream: Stream, rows: Sequence[Record], fence: Position) -> PushAnswer:
-        bodies = "\n".join([record.body for record in rows])
-        judged = _own_faults(stream, rows, vouched=self.vouched and bodies.count("\n") < max(1, len(rows)))
-        sent = rows
-        if judged:
-            sent = [record for place, record in enumerate(rows) if place not in judged]
-            bodies = "\n".join([record.body for record in sent])
+        judged = _own_faults(stream, rows, vouched=self.vouched)
+        sent = [record for place, record in enumerate(rows) if place not in judged] if judged else rows
         # Neither ids nor kinds nor canonical JSON can hold a line feed.
-        columns = ("\n".join([record.rid for record in sent]), "\n".join([record.kind for record in sent]))
-        given = (self._ledger(), stream, self._device, *columns, bodies, fence.seq, fence.chain)
+        columns = [[record.rid for record in sent], [record.kind for record in sent], [record.body for record in sent]]
+        given = (self._ledger(), stream, self._device, *map("\n".join, columns), fence.seq, fence.chain)
         lost, upto, upto_chain, statuses, seqs = self._line.one(_PUSH, given)
         position = _position(upto, upto_chain)
         if lost:
             return PushAnswer((), position, fence_lost=True)
-        answers = _row_answers(sent, position, statuses, seqs)
+        with understood():
+            answers = _row_answers(sent, position, statuses, seqs)
         for place in sorted(judged):
             answers.insert(place, RowAnswer(rows[place].rid, judged[place], None))
         return PushAnswer(tuple(answers), position)
@@ -124,18 +127,23 @@ class PostgresRemote:
     def missing(self, stream: Stream, rids: Sequence[str]) -> list[str]:
         if len(rids) > ASK_ROWS:
             raise ValueError(f"at most {ASK_ROWS} ids at once")
-        return [row[0] for row in self._line.rows(_MISSING, (self._ledger(), stream, list(rids)), len(rids))]
+        found = {row[0] for row in self._line.rows(_MISSING, (self._ledger(), stream, list(rids)), len(rids))}
+        return [rid for rid in rids if rid in found]
 
     def digest(self, stream: Stream, month: str | None = None, since: str | None = None) -> Digest:
         rows = self._line.rows(_DIGEST, (self._ledger(), stream, _number(month), _number(since)), 256)
-        return {int(bucket): Cell(int(count), int(xor) % 2**64, int(cost)) for bucket, count, xor, cost in rows}
+        with understood():
+            return {int(bucket): Cell(int(count), int(xor) % 2**64, int(cost)) for bucket, count, xor, cost in rows}
 
     def retire(self, stream: Stream, before: str) -> int:
-        return int(self._line.one(_RETIRE, (self._ledger(), stream, _number(before)))[0])
+        (gone,) = self._line.one(_RETIRE, (self._ledger(), stream, _number(before)))
+        with understood():
+            return int(gone)
 
     def devices(self) -> list[Device]:
         rows = self._line.rows(_DEVICES, (self._ledger(),), MAX_PEOPLE)
-        return [Device(name, account, role or "", int(last), int(count)) for name, account, role, last, count in rows]
+        with understood():
+            return [Device(_text(row[0]), _text(row[1]), _text(row[2] or ""), int(row[3]), int(row[4])) for row in rows]
 
     def listener(self) -> PostgresListener:
         return PostgresListener(self.target, self._ledger())
@@ -143,7 +151,8 @@ class PostgresRemote:
     def members(self) -> list[Member]:
         """The accounts of this ledger, by name; RemoteRefused for a role that may not see them."""
         rows = self._line.rows(_MEMBERS, (self._ledger(),), MAX_PEOPLE)
-        return [Member(login, role, int(since)) for login, role, since in rows]
+        with understood():
+            return [Member(_text(row[0]), _text(row[1]), int(row[2])) for row in rows]
 
     def enrol(self, login: str, role: str) -> None:
         """Give a login of the server a role of ``ROLES`` here, or another one; for owners and admins.
@@ -164,11 +173,6 @@ class PostgresRemote:
 
     def close(self) -> None:
         self._line.close()
-
-    def _met(self, fences: Mapping[Stream, Position]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What the server is, and how things stand there with this account."""
-        row = self._line.one(_HELLO, (self.workspace, json.dumps(fences)))
-        return row[:7], row[7:]
 
     def _ledger(self) -> str:
         """The id of the ledger; met first when it is not known yet."""
@@ -194,11 +198,14 @@ def _own_faults(stream: Stream, rows: Sequence[Record], *, vouched: bool) -> dic
     """
     found: dict[int, Status] = {}
     for place, record in enumerate(rows):
-        if vouched and record.stream == stream and len(record.body) <= _SURELY_SMALL:
-            continue
-        wrong = "it belongs to another stream" if record.stream != stream else records.fault(record)
-        if wrong is not None:
-            found[place] = "TOO_BIG" if wrong.startswith("it is larger") else "CORRUPT"
+        if record.stream != stream:
+            found[place] = "CORRUPT"
+        elif len(record.body) > records.MAX_BODY_BYTES:
+            found[place] = "TOO_BIG"
+        elif not vouched or len(record.body) > _SURELY_SMALL or "\n" in record.body:
+            wrong = records.fault(record)
+            if wrong is not None:
+                found[place] = "TOO_BIG" if wrong.startswith("it is larger") else "CORRUPT"
     return found
 
 
@@ -244,6 +251,12 @@ def _month(number: Any) -> str:
     return f"{number // 100:04d}-{number % 100:02d}"
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadAnswer("a name is no text")
+    return value
+
+
 def _streams(names: Iterable[str]) -> tuple[Stream, ...]:
     return tuple(stream for stream in STREAMS if stream in names)
 
@@ -253,7 +266,7 @@ def _why_not(client: Client, role: str, min_client: int, writable: bool, everyth
         return f"this server needs protocol {min_client} or newer: upgrade ledger-tui"
     if not writable:
         return "the server takes no writes at the moment: a standby, or a server in maintenance"
-    return "" if everything else f"the role {role} may not send everything"
+    return "" if everything else f"the role {printable(str(role), keep='')} may not send everything"
 
 
 def _check_schema(there: Any, target: Target) -> None:

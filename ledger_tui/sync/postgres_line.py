@@ -22,6 +22,15 @@ SILENCE_S = 90.0
 """How long a statement may take: longer than the server allows it (dsn.STATEMENT_TIMEOUT), for servers that fell silent."""
 
 
+@contextmanager
+def understood() -> Iterator[None]:
+    """Reading an answer: BadAnswer where it holds values of other types than were promised."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise BadAnswer("it holds something else than was asked for") from error
+
+
 class Line:
     """A connection that comes and goes. For one thread at a time, but for ``abandon``."""
 
