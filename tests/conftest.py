@@ -8,13 +8,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ledger_tui.paths import Paths
 from ledger_tui.store.database import Database
 
-pytest_plugins = ["tests.servers.llama", "tests.servers.failures"]
+pytest_plugins = ["tests.ready_made", "tests.servers.llama", "tests.servers.failures"]
 
 
 def pytest_configure() -> None:
@@ -60,27 +61,42 @@ def postgres_server() -> Iterator[str]:
     folder.chmod(0o755)
     server = get_server(folder / "cluster", cleanup_mode="stop")
     try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
+        _forget_power_cuts(server.get_uri())
         yield server.get_uri()
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """Address of an empty Postgres database of this test."""
+def _forget_power_cuts(address: str) -> None:
+    """No test pulls this server's plug; waiting for the disk is most of what making and dropping a database takes."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def postgres_database(server: str) -> Iterator[str]:
+    """Address of an empty database of ``server`` that is dropped at the end."""
     import psycopg
 
     name = "t" + uuid.uuid4().hex[:12]
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    base, _, query = postgres_server.partition("?")
+    base, _, query = server.partition("?")
     yield base.rpartition("/")[0] + "/" + name + (f"?{query}" if query else "")
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Address of an empty Postgres database of this test."""
+    with postgres_database(postgres_server) as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -27,6 +27,7 @@ from ledger_tui.store.database import Database
 
 from tests.store.helpers import get, in_child, other_program, put
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
 NOBODY = 65534
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 
 from tests.store.helpers import die, get, in_child, other_program, put
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
 NEXT_SCHEMA = migrations.SCHEMA + 1
 NEXT = """
 import sqlalchemy as sa

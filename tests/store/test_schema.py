@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ledger_tui.domain.tables  # noqa: F401
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -17,6 +18,11 @@ from sqlmodel import SQLModel
 
 def _ours(name: str | None, kind: str, parents: object) -> bool:
     return not (kind == "table" and name is not None and "_fts" in name)
+
+
+@pytest.fixture(autouse=True)
+def migrated(real_migrations: None) -> None:
+    """These databases are made by the steps."""
 
 
 def test_migrations_make_the_declared_schema(any_database: Database) -> None:

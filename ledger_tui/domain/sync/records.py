@@ -146,7 +146,7 @@ def cost_of(record: Record) -> int:
         # An execution's cost is that of its span: it is counted once.
         return 0
     cost = record.content().get("cost_nusd")
-    return cost if isinstance(cost, int) else 0
+    return cost if isinstance(cost, int) and not isinstance(cost, bool) else 0
 
 
 def derived_rid(rid: str, what: str) -> str:
