@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 Latencies = dict["Key", tuple[Counts, Counts]]
 """Latency and time to first token of succeeded calls."""
 _Sums = dict[int, int]
-"""Packed counts added up as one large number each, by place."""
-_PLACE = 16
-"""Counts begin at places so many buckets apart: then most rows add up without being moved."""
-_LOWER = [bytes(WIDTH * buckets) for buckets in range(_PLACE)]
+"""Packed counts added up as one large number each, by their lowest bucket."""
+_BLOCK = 16
+"""So many buckets are moved to one place before they are moved far: that keeps the numbers small."""
 
 
 class Sought(NamedTuple):
@@ -67,24 +66,18 @@ def _added(rows: Iterable[Row], sought: Sequence[tuple[Sought, Mapping[int, list
         defaultdict(lambda: defaultdict(lambda: ({}, {}))) for _ in sought
     ]
     adding = [(one.by_day, labels, days) for (one, labels), days in zip(sought, every, strict=True)]
+    number = int.from_bytes
     for day, key_id, lowest, counts, first_lowest, first_counts in rows:
-        at, lasted = _number(lowest, counts) if counts is not None else (0, 0)
-        first_at, first = _number(first_lowest, first_counts) if first_counts is not None else (0, 0)
+        lasted = None if counts is None else number(counts, "little")
+        first = None if first_counts is None else number(first_counts, "little")
         for by_day, labels, days in adding:
             for label in labels.get(key_id, ()):
                 sums, first_sums = days[day if by_day else ""][label]
-                if lasted:
-                    sums[at] = sums.get(at, 0) + lasted
-                if first:
-                    first_sums[first_at] = first_sums.get(first_at, 0) + first
+                if lasted is not None:
+                    sums[lowest] = sums.get(lowest, 0) + lasted
+                if first is not None:
+                    first_sums[first_lowest] = first_sums.get(first_lowest, 0) + first
     return [_counts(one, days) for (one, _), days in zip(sought, every, strict=True)]
-
-
-def _number(lowest: int, counts: bytes) -> tuple[int, int]:
-    """Packed counts as a place and a number; a negative ``lowest`` is that of counts to be taken away."""
-    place, lower = divmod(lowest if lowest >= 0 else -1 - lowest, _PLACE)
-    number = int.from_bytes(_LOWER[lower] + counts, "little")
-    return place, number if lowest >= 0 else -number
 
 
 def _counts(sought: Sought, days: Mapping[str, Mapping[Key, tuple[_Sums, _Sums]]]) -> Latencies:
@@ -98,5 +91,12 @@ def _counts(sought: Sought, days: Mapping[str, Mapping[Key, tuple[_Sums, _Sums]]
 
 
 def _spread(sums: _Sums) -> Counts:
-    base = min(sums, default=0)
-    return spread(base * _PLACE, sum(number << (8 * WIDTH * _PLACE * (at - base)) for at, number in sums.items()))
+    blocks: _Sums = {}
+    for lowest, number in sums.items():
+        # A negative bucket is that of counts to be taken away.
+        block, above = divmod(lowest if lowest >= 0 else -1 - lowest, _BLOCK)
+        moved = (number if lowest >= 0 else -number) << (8 * WIDTH * above)
+        blocks[block] = blocks.get(block, 0) + moved
+    base = min(blocks, default=0)
+    total = sum(number << (8 * WIDTH * _BLOCK * (block - base)) for block, number in blocks.items())
+    return spread(base * _BLOCK, total)
