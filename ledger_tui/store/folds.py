@@ -8,20 +8,19 @@ that were set aside (``store/sync_log.py``) count for nothing.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, delete, func, or_, select
+from sqlmodel import Session, col, delete, func, select
 
 from ledger_tui.domain.budgets import from_value
 from ledger_tui.domain.content import PromptContent
-from ledger_tui.domain.sync import conflicts
 from ledger_tui.domain.tables import (
     Budget,
     InputSet,
     JournalEntry,
     Label,
+    OpenRegister,
     PriceEntry,
     Prompt,
     PromptState,
@@ -29,6 +28,7 @@ from ledger_tui.domain.tables import (
     VersionNumber,
 )
 from ledger_tui.domain.values import ACTIVE
+from ledger_tui.store import open_registers
 
 STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
 
@@ -36,11 +36,11 @@ STATE_FIELDS = ("description", "tags", "team", "archived", "mode")
 def apply(session: Session, fact: JournalEntry, *, stands: bool = True) -> None:
     """Bring the derived tables up to one more fact; facts of unknown kinds change nothing.
 
-    stands: False for a label's fact whose value another fact keeps from holding.
+    stands: False for a fact of a register whose value another fact keeps from holding.
     """
-    if fact.kind == "price":
+    if fact.kind == "price" and stands:
         _price(session, fact, json.loads(fact.value))
-    elif fact.kind == "budget":
+    elif fact.kind == "budget" and stands:
         _budget(session, fact, json.loads(fact.value))
     if fact.prompt_id is None:
         return
@@ -51,9 +51,9 @@ def apply(session: Session, fact: JournalEntry, *, stands: bool = True) -> None:
         _number(session, state, fact.field)
     elif fact.kind == "label" and stands:
         _label(session, state, fact, value)
-    elif fact.kind == "field" and fact.field in STATE_FIELDS:
+    elif fact.kind == "field" and stands and fact.field in STATE_FIELDS:
         setattr(state, fact.field, json.dumps(value) if fact.field == "tags" else value)
-    elif fact.kind == "inputs":
+    elif fact.kind == "inputs" and stands:
         _inputs(session, fact, value)
     session.add(state)
     session.flush()
@@ -61,7 +61,7 @@ def apply(session: Session, fact: JournalEntry, *, stands: bool = True) -> None:
 
 def rebuild(session: Session) -> int:
     """Forget every derived registry row and replay the journal; returns the number of facts."""
-    for table in (Label, InputSet, PromptState, VersionNumber, PriceEntry, Budget):
+    for table in (Label, InputSet, PromptState, VersionNumber, OpenRegister, PriceEntry, Budget):
         session.exec(delete(table))
     session.flush()
     session.expunge_all()
@@ -74,11 +74,12 @@ def refold(session: Session, prompt_ids: Collection[str], *, shared: bool) -> No
     if shared:
         for table in (PriceEntry, Budget):
             session.exec(delete(table))
+        session.exec(delete(OpenRegister).where(col(OpenRegister.prompt_id) == ""))
         facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).is_(None))).all()
     wanted = sorted(prompt_ids)
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]
-        for fold in (Label, InputSet, PromptState, VersionNumber):
+        for fold in (Label, InputSet, PromptState, VersionNumber, OpenRegister):
             session.exec(delete(fold).where(fold.prompt_id.in_(chunk)))  # type: ignore[attr-defined]
         facts += session.exec(_IN_ORDER.where(col(JournalEntry.prompt_id).in_(chunk))).all()
     session.flush()
@@ -88,32 +89,19 @@ def refold(session: Session, prompt_ids: Collection[str], *, shared: bool) -> No
 
 _IN_ORDER = (
     select(JournalEntry)
-    .where(or_(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq) >= 0))
+    .where(open_registers.COUNTING)
     .order_by(col(JournalEntry.commit_seq).is_(None), col(JournalEntry.commit_seq), col(JournalEntry.seq))
 )
 _CHUNK = 400
 
 
 def _replay(session: Session, facts: Sequence[JournalEntry]) -> int:
-    kept_back = _kept_back(facts)
+    open_rows, kept_back = open_registers.outcome(facts)
+    session.add_all(open_rows)
     # Versions first: their numbers depend on each other only, and a label may come before its version from elsewhere.
     for fact in sorted(facts, key=lambda fact: fact.kind != "version"):
         apply(session, fact, stands=fact.rid not in kept_back)
     return len(facts)
-
-
-def _kept_back(facts: Sequence[JournalEntry]) -> set[str]:
-    """Facts of protected labels that do not hold: a label keeps its value until a fact saw every candidate."""
-    registers: dict[tuple[str | None, str], list[conflicts.Fact]] = defaultdict(list)
-    for fact in facts:
-        if conflicts.is_protected(fact.kind, fact.field):
-            found = conflicts.Fact(fact.rid, fact.value, tuple(json.loads(fact.base)), fact.commit_seq, fact.seq or 0)
-            registers[fact.prompt_id, fact.field].append(found)
-    kept_back: set[str] = set()
-    for members in registers.values():
-        held = conflicts.register(members, protected=True)
-        kept_back.update(member.rid for member in members if held is not None and member.rid != held.rid)
-    return kept_back
 
 
 def _state(session: Session, fact: JournalEntry) -> PromptState:

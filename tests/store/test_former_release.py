@@ -47,7 +47,7 @@ VALUES ('2026-01-01', 'openai', 'gpt-4o', 'p', 'dev', 2, 0, 11, 0, 0, 6, 0, 7, 1
 def former(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """While it lasts this process is the former release, which knows two steps."""
     scripts = tmp_path / "former"
-    shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__", "0003*"))
+    shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__", "000[34]*"))
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "SCRIPTS", scripts)
         for module in (migrate, sqlite, postgres):

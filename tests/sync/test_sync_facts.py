@@ -18,6 +18,7 @@ from ledger_tui.store import folds, sync_facts
 from ledger_tui.store.database import Database
 
 FOLDS = {
+    "open_registers": "prompt_id, kind, field, candidates, holder, contested",
     "labels": "prompt_id, label, version_id, rid",
     "input_sets": "prompt_id, name, variables, rid",
     "prompt_states": "prompt_id, name, description, tags, team, archived, latest_number, active_version_id, model, updated_us",

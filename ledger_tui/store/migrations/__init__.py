@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
 """Alembic revisions, oldest first. A SQLite file's user_version is the count of steps it has seen."""
 
 SCHEMA = len(REVISIONS)
