@@ -129,26 +129,43 @@ def add_version(session: Session, pen: Pen, prompt: Prompt, content: PromptConte
     version_id = ids.version_id(prompt.id, content.sha256)
     if session.get(PromptVersion, version_id) is not None:
         return version_id, False
-    session.add(
-        PromptVersion(
-            id=version_id,
-            prompt_id=prompt.id,
-            sha256=content.sha256,
-            content=content.canonical,
-            base_version_id=origin.base_version_id,
-            author=origin.author,
-            message=origin.message,
-            git_commit=origin.git_commit,
-            git_path=origin.git_path,
-            git_dirty=origin.git_dirty,
-            created_us=clock.now_us(),
+    return join(session, pen, prompt, content, origin, None), True
+
+
+def join(
+    session: Session,
+    pen: Pen,
+    prompt: Prompt,
+    content: PromptContent,
+    origin: Origin,
+    on: open_registers.Standing | None,
+) -> str:
+    """Write a version's fact, and the version when its content is new; its id.
+
+    on: what it stands on, such as several heads that it joins; None: the newest, of several heads only its own.
+    """
+    version_id = ids.version_id(prompt.id, content.sha256)
+    if session.get(PromptVersion, version_id) is None:
+        session.add(
+            PromptVersion(
+                id=version_id,
+                prompt_id=prompt.id,
+                sha256=content.sha256,
+                content=content.canonical,
+                base_version_id=origin.base_version_id,
+                author=origin.author,
+                message=origin.message,
+                git_commit=origin.git_commit,
+                git_path=origin.git_path,
+                git_dirty=origin.git_dirty,
+                created_us=clock.now_us(),
+            )
         )
-    )
-    session.flush()
-    on = open_registers.standing(session, prompt.id, origin.base_version_id)
+        session.flush()
+    on = on or open_registers.standing(session, prompt.id, origin.base_version_id)
     value = version_value(version_id, origin.base_version_id, on.versions)
     append(session, pen, "version", prompt.id, version_id, value, reason=origin.message, base=on.rids)
-    return version_id, True
+    return version_id
 
 
 def label_target(session: Session, prompt_id: str, label: str) -> str | None:
