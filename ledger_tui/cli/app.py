@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "stats": "ledger_tui.cli.costs:stats",
     "budgets": "ledger_tui.cli.budgets:budgets",
     "alerts": "ledger_tui.cli.budgets:alerts",
+    "conflicts": "ledger_tui.cli.conflicts:conflicts",
     "drift": "ledger_tui.cli.drift:drift",
     "export": "ledger_tui.cli.export:export",
     "import": "ledger_tui.cli.folder:import_prompts",

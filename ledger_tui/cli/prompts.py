@@ -107,7 +107,7 @@ def history(front: Front, name: str, facts: bool, as_json: bool) -> None:
         output.document({"name": name, "versions": [shapes.version_shape(row) for row in rows]})
         return
     cells = [
-        [f"v{row.number}", row.short_hash, " ".join(row.labels), row.author, shapes.age(row.created_us), row.message]
+        [row.name, row.short_hash, " ".join(row.labels), row.author, shapes.age(row.created_us), row.message]
         for row in rows
     ]
     output.table(["VERSION", "HASH", "LABELS", "AUTHOR", "AGE", "MESSAGE"], cells)

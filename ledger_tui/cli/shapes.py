@@ -33,6 +33,7 @@ def version_shape(row: VersionRow) -> dict[str, Any]:
     """A version without its content."""
     return {
         "version": row.number,
+        "provisional": row.provisional,
         "version_id": row.id,
         "sha256": row.sha256,
         "labels": list(row.labels),

@@ -6,11 +6,11 @@ Appending one fact to what is kept and replaying all facts run the same step, so
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ledger_tui.domain.sync import conflicts
+from ledger_tui.domain.sync.registers import OpenRow, outcome
 from ledger_tui.domain.values import ACTIVE
 
 FIELDS = ("description", "tags", "team", "archived", "mode")
@@ -30,6 +30,7 @@ class RegistryFact(NamedTuple):
     at_us: int
     commit_seq: int | None
     seq: int
+    device: str
 
 
 class LabelValue(NamedTuple):
@@ -65,17 +66,17 @@ class PromptFold:
     def step(self, fact: RegistryFact, *, stands: bool = True) -> None:
         """Count one more fact; one of an unknown kind changes only the moment.
 
-        stands: False for a label's fact whose value another fact keeps from holding.
+        stands: False for a fact of a register whose value another fact keeps from holding.
         """
         self.updated_us = max(self.updated_us or fact.at_us, fact.at_us)
         if fact.kind == "version":
             self.numbers.setdefault(fact.field, len(self.numbers) + 1)
         elif fact.kind == "label" and stands:
             self._label(fact, json.loads(fact.value))
-        elif fact.kind == "field" and fact.field in FIELDS:
+        elif fact.kind == "field" and stands and fact.field in FIELDS:
             value = json.loads(fact.value)
             self.fields[fact.field] = json.dumps(value) if fact.field == "tags" else value
-        elif fact.kind == "inputs":
+        elif fact.kind == "inputs" and stands:
             if json.loads(fact.value) is None:
                 self.inputs.pop(fact.field, None)
             else:
@@ -99,24 +100,10 @@ class PromptFold:
         return None if found is None else found.version_id
 
 
-def folded(facts: Sequence[RegistryFact]) -> PromptFold:
-    """All facts of one prompt, in their order."""
-    prompt, back = PromptFold(), kept_back(facts)
+def folded(facts: Sequence[RegistryFact]) -> tuple[PromptFold, list[OpenRow]]:
+    """All facts of one prompt, in their order; and the registers in which several stand beside each other."""
+    prompt, found = PromptFold(), outcome(facts)
     # Versions first: their numbers depend on each other only, and a label may come before its version from elsewhere.
     for fact in sorted(facts, key=lambda fact: fact.kind != "version"):
-        prompt.step(fact, stands=fact.rid not in back)
-    return prompt
-
-
-def kept_back(facts: Iterable[RegistryFact]) -> set[str]:
-    """Facts of one prompt's protected labels that do not hold: a label keeps its value until a fact saw every candidate."""
-    registers: dict[str, list[conflicts.Fact]] = {}
-    for fact in facts:
-        if conflicts.is_protected(fact.kind, fact.field):
-            found = conflicts.Fact(fact.rid, fact.value, tuple(json.loads(fact.base)), fact.commit_seq, fact.seq)
-            registers.setdefault(fact.field, []).append(found)
-    back: set[str] = set()
-    for members in registers.values():
-        held = conflicts.register(members, protected=True)
-        back.update(member.rid for member in members if held is not None and member.rid != held.rid)
-    return back
+        prompt.step(fact, stands=fact.rid not in found.kept_back)
+    return prompt, found.rows

@@ -1,10 +1,10 @@
 """The schema on one page: SQLModel tables without relationships, the same on SQLite and Postgres.
 
 Facts (`prompts`, `prompt_versions`, `journal`, `usages`, `executions`, `spans`, `span_payloads`) are written once or until
-they end. Folds and sums (`version_numbers`, `labels`, `prompt_states`, `input_sets`, `price_entries`, `budgets`, `traces`,
-`daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the facts gives the same
-rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans have come. Tables
-that begin with ``sync_`` are this ledger's side of an exchange with a shared server.
+they end. Folds and sums (`version_numbers`, `labels`, `open_registers`, `prompt_states`, `input_sets`, `price_entries`,
+`budgets`, `traces`, `daily_costs`, `daily_latencies`, `daily_parties`, `daily_uses`) are derived: rebuilding them from the
+facts gives the same rows; what retention removed is kept as sums in `pruned_costs`. `spool_marks` says how far recorded spans
+have come. Tables that begin with ``sync_`` are this ledger's side of an exchange with a shared server.
 
 Units: ``*_us`` whole microseconds (moments: since 1970 UTC), ``*_nusd`` whole nano-dollars, ``*_tokens`` tokens.
 ``input_tokens`` includes cached reads and cache writes; ``output_tokens`` includes reasoning. JSON is kept as text.
@@ -126,6 +126,23 @@ class Label(SQLModel, table=True):
     rid: str
     actor: str = ""
     at_us: int = Field(sa_column=_big(nullable=False))
+
+
+class OpenRegister(SQLModel, table=True):
+    """Fold: a register of which several facts stand beside each other, as people wrote at once; the next fact names them all."""
+
+    __tablename__ = "open_registers"
+    prompt_id: str = Field(primary_key=True)
+    """Empty for a register of no prompt."""
+    kind: str = Field(primary_key=True)
+    """As in `journal`; version for the heads of a prompt, whose ``field`` is empty."""
+    field: str = Field(primary_key=True)
+    candidates: str = Field(sa_column=_text(nullable=False))
+    """JSON list of the facts' rids, in order."""
+    holder: str
+    """The fact that holds."""
+    contested: bool = False
+    """Whether they say different things: what people have to decide."""
 
 
 class PromptState(SQLModel, table=True):
@@ -562,23 +579,6 @@ class OpenSpan(SQLModel, table=True):
     )
     owner: str
     """``device:pid:birth``; with a fourth part where another process brought it in and will end it if nothing else does."""
-
-
-class OpenRegister(SQLModel, table=True):
-    """Fold: a register in which more than one fact stands that no other names; gone when a fact names them all."""
-
-    __tablename__ = "open_registers"
-    prompt_id: str = Field(primary_key=True)
-    """Empty for facts about no prompt."""
-    kind: str = Field(primary_key=True)
-    """version (its heads; ``field`` is empty), label, field, inputs, price, budget."""
-    field: str = Field(primary_key=True)
-    candidates: str = Field(sa_column=_text(nullable=False))
-    """JSON list of rids, in order."""
-    holder: str
-    """The fact that gives the value."""
-    contested: bool
-    """Whether their values differ: people have to decide."""
 
 
 class SyncRecord(SQLModel, table=True):

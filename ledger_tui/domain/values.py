@@ -56,6 +56,8 @@ class PromptRow:
     updated_us: int
     labels: tuple[tuple[str, int], ...] = ()
     """(label, version number) pairs, sorted by label, without ``active``."""
+    contested: bool = False
+    """Whether people wrote at once and have something to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,13 @@ class VersionRow:
     error_count: int = 0
     cost_nusd: int | None = None
     unpriced_count: int = 0
+    provisional: bool = False
+    """Whether the number can still move, as the shared server has not given it yet."""
+
+    @property
+    def name(self) -> str:
+        """``v6``, or ``v6*`` while the number can still move."""
+        return f"v{self.number}{'*' if self.provisional else ''}"
 
     @property
     def short_hash(self) -> str:

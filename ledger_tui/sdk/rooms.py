@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.care import CareService
     from ledger_tui.services.code_prompts import CodePromptService
     from ledger_tui.services.code_sources import CodeRegistry
+    from ledger_tui.services.conflicts import ConflictService
     from ledger_tui.services.costs import CostService
     from ledger_tui.services.drafts import DraftService
     from ledger_tui.services.drift import DriftService
@@ -71,6 +72,13 @@ class Rooms:
         from ledger_tui.services.registry import RegistryService
 
         return RegistryService(self.database, author=self.author, device=self.device)
+
+    @cached_property
+    def conflicts(self) -> ConflictService:
+        """What several people wrote at once."""
+        from ledger_tui.services.conflicts import ConflictService
+
+        return ConflictService(self.database, author=self.author, device=self.device)
 
     @cached_property
     def templates(self) -> TemplateService:

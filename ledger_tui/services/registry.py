@@ -250,13 +250,16 @@ class RegistryService:
         if fact.kind not in ("label", "field", "inputs") or fact.prompt_id is None:
             return ""
         prompt: Prompt = session.get_one(PromptTable, fact.prompt_id)
-        before = writes.value_before(session, fact)
+        before, theirs = writes.value_before(session, fact)
         if fact.kind == "label" and fact.field == ACTIVE and before is None:
             return self._put_away(session, pen, prompt)
         if fact.kind == "field" and before is None:
             before = FIELDS[fact.field]() if fact.field != "mode" else MODES[0]
         writes.append(session, pen, fact.kind, prompt.id, fact.field, before)
         self._refresh_search(session, prompt.id)
+        if theirs:
+            what = f"input set {fact.field}" if fact.kind == "inputs" else fact.field
+            return f"{prompt.name}: {what} stays as others set it meanwhile"
         if fact.kind == "label":
             where = "nowhere" if before is None else f"v{writes.version_number(session, before)}"
             return f"{prompt.name}: {fact.field} points to {where} again"

@@ -85,7 +85,7 @@ def _rows(lean: Lean, name: str, condition: str, parameters: Mapping[str, Any]) 
 def _folded(given: Mapping[str, Iterable[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     engine = create_engine("sqlite://", module=sqlite.library(), poolclass=StaticPool)
     try:
-        SQLModel.metadata.create_all(engine, [table(name) for name in (*given, *BY_PROMPT, *WHOLE)])
+        SQLModel.metadata.create_all(engine, [table(name) for name in (*given, *BY_PROMPT, *WHOLE, "open_registers")])
         with Session(engine, expire_on_commit=False) as session, session.begin():
             for name, rows in given.items():
                 if listed := list(rows):

@@ -119,6 +119,8 @@ def views(moment: Moment) -> Iterator[str]:
         )
     for name in WHOLE:
         yield _view(name, f"SELECT {', '.join(columns(name))} FROM as_of_{name}")
+    # What people have to decide is of today.
+    yield _view("open_registers", f"SELECT * FROM {base}.open_registers WHERE 1 = 0")
     unchanged = f"NOT IN (SELECT prompt_id FROM {CHANGED})"
     for name, condition in (
         ("prompts", f"id {unchanged} OR id IN (SELECT prompt_id FROM as_of_prompt_states)"),
@@ -201,7 +203,8 @@ def dropped(temp: str) -> Iterator[str]:
     """Take everything away again; ``temp``: the schema of temporary things."""
     for name in (
         *SUMS, LATENCIES, "traces", "executions", "span_payloads", "spans", "unregistered_prompts", "alerts", "late_prices",
-        "usages", "journal", "prompt_versions", "prompts", *WHOLE, *BY_PROMPT,
+        "usages", "journal", "prompt_versions", "prompts", "open_registers", *WHOLE,
+        *BY_PROMPT,
     ):  # fmt: skip
         yield f"DROP VIEW IF EXISTS {temp}.{name}"
     for name in (

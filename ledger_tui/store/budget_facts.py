@@ -33,7 +33,9 @@ def write(session: Session, pen: Pen, rid: str, spec: BudgetSpec | None, reason:
 
 def take_back(session: Session, pen: Pen, fact: JournalEntry) -> str:
     """Append the opposite of a budget fact and say it in words."""
-    value = registry.value_before(session, fact)
+    value, theirs = registry.value_before(session, fact)
     write(session, pen, fact.field, None if value is None else from_value(value))
     said = from_value(value if value is not None else json.loads(fact.value))
+    if theirs:
+        return f"the budget for {said.subject} stays as others set it meanwhile"
     return f"the budget for {said.subject} is {'removed' if value is None else 'as it was'}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.budgets import from_value
 from ledger_tui.domain.registry_fold import FIELDS, InputsValue, LabelValue, PromptFold, RegistryFact, folded
+from ledger_tui.domain.sync.registers import OpenRow, outcome
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -22,7 +23,7 @@ _CHUNK = 400
 _FACT = ", ".join(RegistryFact._fields)
 _STANDING = "(commit_seq IS NULL OR commit_seq >= 0)"
 _IN_ORDER = "ORDER BY prompt_id, commit_seq IS NULL, commit_seq, seq"
-_BY_PROMPT = ("labels", "input_sets", "prompt_states", "version_numbers")
+_BY_PROMPT = ("labels", "input_sets", "prompt_states", "version_numbers", "open_registers")
 
 
 def apply(lean: Lean, fact: RegistryFact) -> None:
@@ -48,6 +49,7 @@ def refold(lean: Lean, prompt_ids: Collection[str], *, shared: bool) -> None:
     if shared:
         lean.execute("DELETE FROM price_entries")
         lean.execute("DELETE FROM budgets")
+        lean.execute("DELETE FROM open_registers WHERE prompt_id = ''")
         _replay_shared(lean)
     wanted = sorted(prompt_ids)
     for table in _BY_PROMPT:
@@ -63,16 +65,26 @@ def _replay_prompts(lean: Lean, prompt_ids: Sequence[str]) -> int:
         facts = [RegistryFact(*row) for row in lean.fetch(sql, names)]
         count += len(facts)
         groups = groupby(facts, key=lambda fact: fact.prompt_id)
-        _insert(lean, {str(prompt_id): folded(list(members)) for prompt_id, members in groups})
+        found = {str(prompt_id): folded(list(members)) for prompt_id, members in groups}
+        _insert(lean, {prompt_id: prompt for prompt_id, (prompt, _) in found.items()})
+        _insert_open(lean, [row for _, rows in found.values() for row in rows])
     return count
 
 
 def _replay_shared(lean: Lean) -> int:
     sql = f"SELECT {_FACT} FROM journal WHERE prompt_id IS NULL AND {_STANDING} {_IN_ORDER}"
     facts = [RegistryFact(*row) for row in lean.fetch(sql)]
+    found = outcome(facts)
     for fact in facts:
-        _apply_shared(lean, fact)
+        if fact.rid not in found.kept_back:
+            _apply_shared(lean, fact)
+    _insert_open(lean, found.rows)
     return len(facts)
+
+
+def _insert_open(lean: Lean, rows: Sequence[OpenRow]) -> None:
+    if rows:
+        lean.insert_rows("open_registers", OpenRow._fields, rows)
 
 
 def _kept(lean: Lean, prompt_id: str, kind: str) -> PromptFold:

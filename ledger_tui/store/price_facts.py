@@ -66,10 +66,12 @@ def write(session: Session, pen: Pen, rid: str, spec: PriceSpec | None, reason: 
 
 def take_back(session: Session, pen: Pen, fact: JournalEntry) -> str:
     """Append the opposite of a price fact and say it in words; raises Conflict when another price took the place."""
-    value = registry.value_before(session, fact)
+    value, theirs = registry.value_before(session, fact)
     before = None if value is None else from_value(value)
     now = find(session, fact.field)
     write(session, pen, fact.field, before, "")
+    if theirs:
+        return f"{from_value(json.loads(fact.value) or value).name}: what others entered meanwhile stays"
     if before is None:
         name = now.name if now is not None else from_value(json.loads(fact.value)).name
         return f"{name}: the price is withdrawn"

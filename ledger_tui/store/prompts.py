@@ -28,7 +28,8 @@ def prompts(lean: Lean, *, archived: bool = False) -> list[PromptRow]:
     labels: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for prompt_id, label, number in lean.fetch(_LABELS + "ORDER BY l.label", {"active": ACTIVE}):
         labels[prompt_id].append((label, number))
-    return [_prompt(row, labels.get(row[0], ())) for row in rows]
+    contested = {row[0] for row in lean.fetch("SELECT prompt_id FROM open_registers WHERE contested")}
+    return [_prompt(row, labels.get(row[0], ()), row[0] in contested) for row in rows]
 
 
 def prompt(lean: Lean, prompt_id: str) -> PromptRow | None:
@@ -37,13 +38,14 @@ def prompt(lean: Lean, prompt_id: str) -> PromptRow | None:
     if row is None:
         return None
     labels = lean.fetch(_LABELS + "AND l.prompt_id = :id ORDER BY l.label", {"id": prompt_id, "active": ACTIVE})
-    return _prompt(row, [(label, number) for _, label, number in labels])
+    contested = lean.one("SELECT 1 FROM open_registers WHERE prompt_id = :id AND contested", {"id": prompt_id})
+    return _prompt(row, [(label, number) for _, label, number in labels], contested is not None)
 
 
-def _prompt(row: tuple[Any, ...], labels: Any) -> PromptRow:
+def _prompt(row: tuple[Any, ...], labels: Any, contested: bool) -> PromptRow:
     prompt_id, name, description, tags, team, archived, *rest = row
     tag_list = tuple(json.loads(tags)) if tags != "[]" else ()
-    return PromptRow(*(prompt_id, name, description, tag_list, team, bool(archived), *rest, tuple(labels)))
+    return PromptRow(*(prompt_id, name, description, tag_list, team, bool(archived), *rest, tuple(labels), contested))
 
 
 def versions(lean: Lean, prompt_id: str) -> list[VersionRow]:
@@ -54,6 +56,7 @@ def versions(lean: Lean, prompt_id: str) -> list[VersionRow]:
     ):
         labels[version_id].append(label)
     runs = {row[0]: row[1:] for row in lean.fetch(_RUNS, {"id": prompt_id})}
+    unnumbered = provisional(lean, prompt_id)
     rows = lean.fetch(_VERSIONS, {"id": prompt_id})
     return [
         VersionRow(
@@ -66,6 +69,7 @@ def versions(lean: Lean, prompt_id: str) -> list[VersionRow]:
             message=message,
             created_us=created_us,
             base_number=base_number,
+            provisional=version_id in unnumbered,
             **_run_sums(runs.get(version_id)),
         )
         for version_id, number, sha256, author, message, created_us, base_number in rows
@@ -83,6 +87,19 @@ SELECT version_id, COUNT(*), SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END),
        SUM(CASE WHEN cost_nusd IS NULL AND status = 'succeeded' THEN 1 ELSE 0 END)
 FROM executions WHERE prompt_id = :id AND version_id IS NOT NULL GROUP BY version_id
 """
+
+
+def provisional(lean: Lean, prompt_id: str) -> frozenset[str]:
+    """Versions of a shared ledger whose numbers can still move, as the server has not numbered them yet."""
+    state = lean.one("SELECT value FROM workspace WHERE key = 'sync.state'")
+    if state is None or json.loads(state[0]).get("workspace") is None:
+        return frozenset()
+    rows = lean.fetch(
+        "SELECT field FROM journal WHERE prompt_id = :id AND kind = 'version' AND COALESCE(commit_seq, 0) >= 0 "
+        "GROUP BY field HAVING MAX(commit_seq) IS NULL",
+        {"id": prompt_id},
+    )
+    return frozenset(row[0] for row in rows)
 
 
 def _run_sums(row: tuple[Any, ...] | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from sqlmodel import col, func, select
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.registry_fold import RegistryFact
+from ledger_tui.domain.sync.bodies import version_value
 from ledger_tui.domain.tables import InputSet, JournalEntry, Label, Prompt, PromptState, PromptVersion, VersionNumber
 from ledger_tui.domain.values import ACTIVE
 from ledger_tui.errors import NameRefused, NotFound
-from ledger_tui.store import folds
+from ledger_tui.store import folds, open_registers
 from ledger_tui.store.facts import digest
 from ledger_tui.store.session_lean import lean_of
 
@@ -56,10 +58,14 @@ def append(
     *,
     reason: str = "",
     rid: str | None = None,
+    base: Sequence[str] | None = None,
 ) -> JournalEntry:
-    """Append one fact and fold it into the derived tables. rid: the fact's id when it is decided already."""
+    """Append one fact and fold it into the derived tables.
+
+    rid: the fact's id when it is decided already. base: the facts it names as seen, by default all that stand in its register.
+    """
     body = canonical_json(value)
-    base = _superseded(session, kind, prompt_id, field)
+    named = canonical_json(list(_seen(session, kind, prompt_id, field, value) if base is None else base))
     rid = rid or ids.new_id()
     fact = JournalEntry(
         rid=rid,
@@ -67,14 +73,14 @@ def append(
         prompt_id=prompt_id,
         field=field,
         value=body,
-        base=base,
+        base=named,
         action=pen.action,
         undoes=pen.undoes,
         actor=pen.actor,
         device=pen.device,
         at_us=clock.now_us(),
         reason=reason,
-        hash=digest(kind, rid, prompt_id, field, body, base),
+        hash=digest(kind, rid, prompt_id, field, body, named),
     )
     session.add(fact)
     session.flush()
@@ -82,6 +88,7 @@ def append(
     for held in session:
         if isinstance(held, _FOLDS):
             session.expire(held)
+    open_registers.refresh(session, fact)
     return fact
 
 
@@ -89,20 +96,16 @@ def _folding(fact: JournalEntry) -> RegistryFact:
     assert fact.seq is not None
     return RegistryFact(
         fact.rid, fact.kind, fact.prompt_id, fact.field, fact.value, fact.base, fact.actor, fact.at_us, fact.commit_seq,
-        fact.seq,
+        fact.seq, fact.device,
     )  # fmt: skip
 
 
-def _superseded(session: Session, kind: str, prompt_id: str | None, field: str) -> str:
-    if kind == "version":
-        return "[]"
-    last = session.exec(
-        select(JournalEntry.rid)
-        .where(JournalEntry.prompt_id == prompt_id, JournalEntry.kind == kind, JournalEntry.field == field)
-        .order_by(col(JournalEntry.seq).desc())
-        .limit(1)
-    ).first()
-    return json.dumps([last] if last else [])
+def _seen(session: Session, kind: str, prompt_id: str | None, field: str, value: Any) -> list[str]:
+    """What a new fact of a register names: its candidates; an archiving also the versions that it puts away."""
+    found = open_registers.seen(session, kind, prompt_id, field)
+    if (kind, field) == open_registers.ARCHIVED and value is True and prompt_id is not None:
+        found += [rid for rid, _ in open_registers.heads(session, prompt_id) if rid not in found]
+    return found
 
 
 def find_prompt(session: Session, name: str) -> Prompt | None:
@@ -135,24 +138,43 @@ def add_version(session: Session, pen: Pen, prompt: Prompt, content: PromptConte
     version_id = ids.version_id(prompt.id, content.sha256)
     if session.get(PromptVersion, version_id) is not None:
         return version_id, False
-    session.add(
-        PromptVersion(
-            id=version_id,
-            prompt_id=prompt.id,
-            sha256=content.sha256,
-            content=content.canonical,
-            base_version_id=origin.base_version_id,
-            author=origin.author,
-            message=origin.message,
-            git_commit=origin.git_commit,
-            git_path=origin.git_path,
-            git_dirty=origin.git_dirty,
-            created_us=clock.now_us(),
+    return join(session, pen, prompt, content, origin, None), True
+
+
+def join(
+    session: Session,
+    pen: Pen,
+    prompt: Prompt,
+    content: PromptContent,
+    origin: Origin,
+    on: open_registers.Standing | None,
+) -> str:
+    """Write a version's fact, and the version when its content is new; its id.
+
+    on: what it stands on, such as several heads that it joins; None: the newest, of several heads only its own.
+    """
+    version_id = ids.version_id(prompt.id, content.sha256)
+    if session.get(PromptVersion, version_id) is None:
+        session.add(
+            PromptVersion(
+                id=version_id,
+                prompt_id=prompt.id,
+                sha256=content.sha256,
+                content=content.canonical,
+                base_version_id=origin.base_version_id,
+                author=origin.author,
+                message=origin.message,
+                git_commit=origin.git_commit,
+                git_path=origin.git_path,
+                git_dirty=origin.git_dirty,
+                created_us=clock.now_us(),
+            )
         )
-    )
-    session.flush()
-    append(session, pen, "version", prompt.id, version_id, {"base": origin.base_version_id}, reason=origin.message)
-    return version_id, True
+        session.flush()
+    on = on or open_registers.standing(session, prompt.id, origin.base_version_id)
+    value = version_value(version_id, origin.base_version_id, on.versions)
+    append(session, pen, "version", prompt.id, version_id, value, reason=origin.message, base=on.rids)
+    return version_id
 
 
 def label_target(session: Session, prompt_id: str, label: str) -> str | None:
@@ -218,10 +240,7 @@ def facts_of(session: Session, action: str) -> list[JournalEntry]:
     )
 
 
-def value_before(session: Session, fact: JournalEntry) -> Any:
-    """What a register held before this fact: the value of the fact it superseded, or None."""
-    base: list[str] = json.loads(fact.base)
-    if not base:
-        return None
-    before = session.exec(select(JournalEntry.value).where(JournalEntry.rid == base[0])).first()
-    return None if before is None else json.loads(before)
+def value_before(session: Session, fact: JournalEntry) -> tuple[Any, bool]:
+    """What a register is to hold when this fact is taken back (None: nothing), and whether that is what others wrote."""
+    value, theirs = open_registers.value_without(session, fact)
+    return (None if value is None else json.loads(value)), theirs

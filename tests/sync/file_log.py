@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledger_tui.domain.sync import conflicts, plan, records
+from ledger_tui.domain.sync import conflicts, lineage, plan, records
 from ledger_tui.domain.sync.chain import START, Position
-from ledger_tui.domain.sync.conflicts import Fact, VersionFact
+from ledger_tui.domain.sync.conflicts import Fact
 from ledger_tui.domain.sync.digest import Digest, digest_of, merged
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.store import sqlite
@@ -178,6 +178,10 @@ class FileLog:
         sql = "SELECT stream, rid, kind, body, commit_seq, lsn FROM log WHERE pending < 2"
         return [(Record(*row[:4]), row[4], int(row[5])) for row in self._all(sql)]
 
+    def version_of(self, rid: str) -> str:
+        """The version that a fact is of."""
+        return str(json.loads(self._all("SELECT body FROM log WHERE rid = ?", rid)[0][0])["field"])
+
     def view(self) -> dict[str, Any]:
         """What a person sees."""
         return fold(self.ordered())
@@ -185,18 +189,18 @@ class FileLog:
 
 def fold(found: Sequence[tuple[Record, int | None, int]]) -> dict[str, Any]:
     """The view of (record, number, place) triples: versions and registers of each prompt, calls, and money."""
-    versions: dict[str, list[VersionFact]] = {}
+    versions: dict[str, list[lineage.VersionFact]] = {}
     registers: dict[tuple[str, str], list[Fact]] = {}
     for record, seq, place in found:
         body = record.content()
         if record.kind == "version":
-            fact = VersionFact(body["field"], tuple(body["parents"]), seq, place)
+            fact = lineage.VersionFact(record.rid, body["field"], tuple(body.get("base", ())), seq, place)
             versions.setdefault(body["prompt"], []).append(fact)
         elif record.kind == "label":
             value = Fact(record.rid, body["value"], tuple(body["base"]), seq, place)
             registers.setdefault((body["prompt"], body["field"]), []).append(value)
     return {
-        "versions": {prompt: conflicts.versions(facts) for prompt, facts in sorted(versions.items())},
+        "versions": {prompt: lineage.versions(facts) for prompt, facts in sorted(versions.items())},
         "registers": {
             key: conflicts.register(facts, protected=conflicts.is_protected("label", key[1]))
             for key, facts in sorted(registers.items())

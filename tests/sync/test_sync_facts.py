@@ -19,6 +19,7 @@ from ledger_tui.store.database import Database
 from ledger_tui.store.sync_standing import Taken
 
 FOLDS = {
+    "open_registers": "prompt_id, kind, field, candidates, holder, contested",
     "labels": "prompt_id, label, version_id, rid",
     "input_sets": "prompt_id, name, variables, rid",
     "prompt_states": "prompt_id, name, description, tags, team, archived, latest_number, active_version_id, model, updated_us",

@@ -40,7 +40,9 @@ def test_verify_names_the_first_range_that_differs(ledgers: Callable[[], Ledger]
 
 def _written_in_2020(ledger: Ledger, key: int) -> None:
     with ledger.database.lean_write() as lean:
-        lean.execute("UPDATE spans SET rid = :rid WHERE id = :key", {"rid": ids.new_id(1_600_000_000_000_000), "key": key})
+        lean.execute(
+            "UPDATE spans SET rid = :rid WHERE id = :key", {"rid": ids.new_id(1_600_000_000_000_000), "key": key}
+        )
 
 
 def test_months_that_the_server_let_go_are_no_difference(ledgers: Callable[[], Ledger]) -> None:

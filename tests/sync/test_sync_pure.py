@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync import bodies, chain, conflicts, digest, numbers, plan, records
-from ledger_tui.domain.sync.conflicts import Fact, VersionFact
+from ledger_tui.domain.sync.conflicts import Fact
+from ledger_tui.domain.sync.lineage import Lineage, VersionFact, versions
 from ledger_tui.domain.sync.records import Record
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -184,37 +185,105 @@ def test_i11_i18_two_people_move_production_at_once() -> None:
     )
 
 
+VERSION_RIDS = st.sampled_from([f"r{n}" for n in range(9)])
 VERSIONS = st.lists(
     st.builds(
         VersionFact,
+        rid=VERSION_RIDS,
         version_id=st.sampled_from("uvwxyz"),
-        parents=st.lists(st.sampled_from("uvwxyz"), max_size=2).map(tuple),
+        base=st.none() | st.lists(VERSION_RIDS, max_size=2).map(tuple),
         commit_seq=st.none(),
         seq=st.just(0),
+        based_on=st.none() | st.sampled_from("uvwxyz"),
+        device=st.sampled_from("ab"),
     ),
     min_size=1,
     max_size=9,
+    unique_by=lambda fact: fact.rid,
 ).map(lambda found: [f._replace(commit_seq=n if n < 6 else None, seq=n) for n, f in enumerate(found)])
 
 
 @given(VERSIONS, st.randoms(use_true_random=False))
 def test_i8_i19_versions_have_one_tree_and_one_winner(facts: list[VersionFact], chance: Any) -> None:
-    """Shuffled facts give the same numbers, heads and served version; there is a head however parents point to each other."""
-    tree = conflicts.versions(facts)
-    mixed = list(facts)
+    """Shuffled and repeated facts give the same numbers, heads and served version; there is a head however facts name each
+    other, and every question about the graph has an answer."""
+    tree = versions(facts)
+    mixed = facts + chance.sample(facts, len(facts) // 2)
     chance.shuffle(mixed)
-    assert tree is not None and conflicts.versions(mixed) == tree
+    assert tree is not None and versions(mixed) == tree
     assert tree.served in tree.heads and set(tree.heads) <= set(tree.numbers)
     assert sorted(tree.numbers.values()) == list(range(1, len(tree.numbers) + 1))
+    lineage = Lineage(facts)
+    assert {lineage.facts[rid].version_id for rid in tree.candidates} == set(tree.heads)
+    common = lineage.common(tree.heads[0], tree.heads[-1])
+    assert common is None or common in set(tree.numbers) - {tree.heads[0], tree.heads[-1]}
+    line = lineage.line_of(chance.choice("uvwxyz"), chance.choice("uvwxyz"))
+    assert line and set(line) <= set(tree.candidates)
+
+
+def _version(rid: str, base: tuple[str, ...] | None, seq: int | None, version_id: str = "", **more: Any) -> VersionFact:
+    return VersionFact(rid, version_id or rid, base, seq, seq or 99, **more)
 
 
 def test_i18_two_versions_on_one_base_are_two_heads_until_one_joins_them() -> None:
     """Concurrent edits are both heads, the first accepted is served; a version written on both is the only head."""
-    facts = [VersionFact("a", (), 1, 1), VersionFact("b", ("a",), 2, 5), VersionFact("c", ("a",), None, 2)]
-    tree = conflicts.versions(facts)
+    facts = [_version("a", (), 1), _version("b", ("a",), 2), _version("c", ("a",), None)]
+    tree = versions(facts)
     assert tree is not None and (tree.heads, tree.served, tree.provisional) == (("b", "c"), "b", frozenset("c"))
-    joined = conflicts.versions([*facts, VersionFact("d", ("b", "c"), None, 6)])
+    assert Lineage(facts).common("b", "c") == "a"
+    joined = versions([*facts, _version("d", ("b", "c"), None)])
     assert joined is not None and joined.heads == ("d",)
+
+
+def test_i18_a_version_that_is_there_can_be_kept_against_another() -> None:
+    """Whoever keeps one head whole writes a fact of it that names both; when two people each keep theirs, both are heads
+    again, and what they have in common is what they had before."""
+    facts = [_version("a", (), 1), _version("b", ("a",), 2), _version("c", ("a",), 3)]
+    kept = _version("keep b", ("b", "c"), 4, "b")
+    tree = versions([*facts, kept])
+    assert tree is not None and (tree.heads, tree.numbers) == (("b",), {"a": 1, "b": 2, "c": 3})
+    also = _version("keep c", ("b", "c"), 5, "c")
+    lineage = Lineage([*facts, kept, also])
+    assert set(lineage.heads()) == {"b", "c"} and lineage.common("b", "c") == "a"
+    twice = versions([*facts, kept, kept._replace(rid="keep b too", commit_seq=5)])
+    assert twice is not None and twice.heads == ("b",) and len(twice.candidates) == 2
+
+
+def test_i18_histories_of_before_are_one_line_each() -> None:
+    """Versions written before ledgers could be shared are no conflict, whatever each was edited from; two such ledgers that
+    meet have two heads."""
+    mine = [
+        VersionFact(f"m{n}", f"v{n}", None, n, n, based_on="v1" if n > 1 else None, device="mine") for n in range(1, 5)
+    ]
+    tree = versions(mine)
+    assert tree is not None and tree.heads == ("v4",)
+    alone = [fact._replace(commit_seq=None, device=f"d{fact.seq % 2}") for fact in mine]
+    tree = versions(alone)
+    assert tree is not None and tree.heads == ("v4",)
+    theirs = [VersionFact(f"t{n}", f"w{n}", None, 10 + n, n, device="theirs") for n in range(3)]
+    tree = versions([*mine, *theirs])
+    assert tree is not None and tree.heads == ("v4", "w2")
+
+
+def test_b44_an_archiving_and_an_edit_at_once_are_told_apart_from_those_that_saw_each_other() -> None:
+    """Only a version whose writer did not know of the archiving, and which the archiver did not know, was written meanwhile."""
+    first, meanwhile = _version("a", (), 1), _version("b", ("a",), 3)
+    lineage = Lineage([first, meanwhile])
+    assert lineage.written_meanwhile({"gone": ["a"]}) == ("b",)
+    assert lineage.written_meanwhile({"gone": ["b"]}) == () == lineage.written_meanwhile({"gone": ["a"], "too": ["b"]})
+    assert lineage.written_meanwhile({"of before": []}) == ()
+    aware = Lineage([first, _version("b", ("a", "gone"), 3), _version("c", ("b",), 4)])
+    assert aware.written_meanwhile({"gone": ["a"]}) == ()
+
+
+def test_an_edit_stands_on_the_head_it_was_made_from() -> None:
+    """While two heads stand, a version goes on the one whose text was edited, else on the one that came from it, else on the
+    active one: saving never decides between heads, and never makes a third."""
+    facts = [_version("a", (), 1), _version("x", ("a",), 2), _version("b", ("x",), 3), _version("c", ("a",), 4)]
+    lineage = Lineage(facts)
+    assert lineage.line_of("c", "b") == ("c",) and lineage.line_of("x", "c") == ("b",)
+    assert lineage.line_of("a", "b") == ("b",) and lineage.line_of(None, None) == ("c",)
+    assert Lineage(facts[:3]).line_of("a", None) == ("b",)
 
 
 def a_usage(number: int) -> Record:

@@ -89,10 +89,12 @@ class World:
     def edit(self, who: int, prompt: int, text: int) -> None:
         """Save a version on what this device serves; the same text on the same base is the same version."""
         name = PROMPTS[prompt % len(PROMPTS)]
-        tree = self.devices[who].log.view()["versions"].get(name)
+        log = self.devices[who].log
+        tree = log.view()["versions"].get(name)
         parents = [] if tree is None else [tree.served]
+        base = [] if tree is None else [rid for rid in tree.candidates if log.version_of(rid) == tree.served]
         version = hashlib.sha256(f"{name} {text} {parents}".encode()).hexdigest()[:12]
-        self._write(who, "meta", "version", prompt=name, field=version, parents=parents)
+        self._write(who, "meta", "version", prompt=name, field=version, parents=parents, base=base)
 
     def label(self, who: int, prompt: int, field: str) -> None:
         """Point a label to what this device serves, having seen its candidates."""
@@ -196,18 +198,18 @@ class World:
     def _check_conflicts(self, view: dict[str, Any], meta: list[Record]) -> None:
         """I18: every version is reachable from a head, and every label value that nobody saw is listed."""
         for prompt, tree in view["versions"].items():
-            parents = {}
-            for record in meta:
-                version = records.version_of(record)
-                if version is not None and record.content()["prompt"] == prompt:
-                    parents.setdefault(version[0], set()).update(version[1])
-            reached, left = set(), list(tree.heads)
+            written_on = {
+                record.rid: record.content()["base"]
+                for record in meta
+                if record.kind == "version" and record.content()["prompt"] == prompt
+            }
+            reached, left = set(), list(tree.candidates)
             while left:
-                version_id = left.pop()
-                if version_id not in reached:
-                    reached.add(version_id)
-                    left += parents[version_id]
-            assert reached == set(parents), "I18 both-kept"
+                rid = left.pop()
+                if rid not in reached:
+                    reached.add(rid)
+                    left += written_on[rid]
+            assert reached == set(written_on), "I18 both-kept"
         values = {record.rid: record.content().get("value") for record in meta}
         for register in view["registers"].values():
             others = [rid for rid in register.candidates if values[rid] != register.value]

@@ -8,10 +8,11 @@ Rows are mappings of column names; None is never written.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.sync.records import MAX_PARENTS
 
 RV = 1
 Row = Mapping[str, Any]
@@ -31,9 +32,47 @@ def journal_content(row: Row, prompt: str | None, version: Row | None = None) ->
         content["prompt"] = prompt
     if version is not None:
         content["version"] = _given(version, _VERSION)
+        lineage = version_lineage(row["value"])
         base = version.get("base_version_id")
-        content["parents"] = [] if base is None else [base]
+        content["parents"] = list(lineage.parents) if lineage else [] if base is None else [base]
     return content
+
+
+class WrittenOn(NamedTuple):
+    """What the value of a version's fact says."""
+
+    base: str | None
+    """The version whose text was edited."""
+    parents: tuple[str, ...]
+    """The versions that it stands on, without itself: ``base`` and the heads there were."""
+
+
+def version_value(version_id: str, base: str | None, heads: Iterable[str]) -> dict[str, Any]:
+    """The value of the fact of a version that was edited from ``base`` while ``heads`` were the newest."""
+    parents = [parent for parent in dict.fromkeys([base, *heads]) if parent not in (None, version_id)]
+    return {"base": base, "parents": parents[:MAX_PARENTS]}
+
+
+def version_lineage(value: str) -> WrittenOn | None:
+    """What the JSON text of a version fact's value says of its parents; None for one of before ledgers could be shared."""
+    parents = _object(value).get("parents")
+    if not isinstance(parents, list) or not all(isinstance(parent, str) for parent in parents):
+        return None
+    return WrittenOn(edited_from(value), tuple(parents))
+
+
+def edited_from(value: str) -> str | None:
+    """The version whose text was edited, as the JSON text of a version fact's value says."""
+    base = _object(value).get("base")
+    return base if isinstance(base, str) else None
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def journal_row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -53,6 +92,9 @@ def journal_row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
         return row, None
     version = {name: found.get(name) for name in _VERSION}
     version["author"], version["message"] = version["author"] or "", version["message"] or ""
+    lineage = version_lineage(row["value"])
+    if lineage is not None:
+        return row, {**version, "base_version_id": lineage.base}
     parents = content.get("parents") or [None]
     return row, {**version, "base_version_id": parents[0] if isinstance(parents, list) else None}
 

@@ -1,4 +1,4 @@
-"""What holds when several people wrote at once: registers with candidates, versions with heads. All from facts in one order.
+"""What holds when several people wrote one register at once: candidates, and which of them counts. All from facts in one order.
 
 The order is that of the shared server (``commit_seq``), and after it the local order of what was not accepted yet; no clock
 takes part. Every function sorts for itself and counts a repeated fact once, so that the order of arrival cannot matter.
@@ -35,28 +35,6 @@ class Register(NamedTuple):
     """Rids of the facts that nobody superseded, in order; a fact that resolves names them all as its base."""
     contested: tuple[str, ...]
     """Those of them whose value is not the one that holds: what people have to decide."""
-
-
-class VersionFact(NamedTuple):
-    """One version and the versions it was written on."""
-
-    version_id: str
-    parents: tuple[str, ...]
-    commit_seq: int | None
-    seq: int
-
-
-class VersionTree(NamedTuple):
-    """The versions of one prompt."""
-
-    numbers: dict[str, int]
-    """Each version's number: its rank in the order, from 1."""
-    provisional: frozenset[str]
-    """Versions that the server has not numbered yet: their numbers can still move once."""
-    heads: tuple[str, ...]
-    """Versions that no version was written on, in order."""
-    served: str
-    """The head to serve while no label decides: the one with the longest line of ancestors, then the first accepted."""
 
 
 def order_key(commit_seq: int | None, seq: int) -> tuple[bool, int, int]:
@@ -100,28 +78,3 @@ def register(facts: Iterable[Fact], *, protected: bool = False) -> Register | No
 def is_protected(kind: str, field: str, labels: Collection[str] = PROTECTED) -> bool:
     """Whether a register of this kind and name keeps its first value."""
     return kind == "label" and field in labels
-
-
-def versions(facts: Iterable[VersionFact]) -> VersionTree | None:
-    """The versions of one prompt; None for no facts.
-
-    A version counts from its first fact. A parent counts when it came before: the same content written again elsewhere, in
-    another order, must not make two versions each other's parents.
-    """
-    numbers: dict[str, int] = {}
-    provisional: set[str] = set()
-    generation: dict[str, int] = {}
-    parents_seen: set[str] = set()
-    for fact in sorted(facts, key=lambda fact: order_key(fact.commit_seq, fact.seq)):
-        known = [parent for parent in fact.parents if parent in numbers and parent != fact.version_id]
-        if fact.version_id not in numbers:
-            numbers[fact.version_id] = len(numbers) + 1
-            generation[fact.version_id] = 1 + max((generation[parent] for parent in known), default=0)
-            if fact.commit_seq is None:
-                provisional.add(fact.version_id)
-        parents_seen.update(parent for parent in known if numbers[parent] < numbers[fact.version_id])
-    if not numbers:
-        return None
-    heads = tuple(version for version in numbers if version not in parents_seen)
-    served = min(heads, key=lambda version: (-generation[version], numbers[version]))
-    return VersionTree(numbers, frozenset(provisional), heads, served)
