@@ -206,4 +206,6 @@ def test_f6_no_room_for_one_more_connection_is_for_later(postgres_shared: InPost
     with pytest.raises(RemoteUnavailable):
         second.hello(CLIENT, {})
     first.close()
+    while postgres_shared.run("SELECT 1 FROM pg_stat_activity WHERE usename = %s", login):
+        pass  # The server notices a moment later.
     assert second.hello(CLIENT, {}).workspace == postgres_shared.workspace
