@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.result import Result, table
 
-NAMES = ("start", "editor", "streaming", "traces", "recording", "rendering", "money", "costs", "push")
+NAMES = ("start", "editor", "streaming", "traces", "recording", "rendering", "money", "costs", "push", "sync")
 
 
 def compile_bytecode() -> None:
