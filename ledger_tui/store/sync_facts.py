@@ -85,11 +85,13 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
     A fact that is here gets its number. Facts must come in their order; one that cannot be taken holds up no other.
     """
     page = _Page(lean)
-    page.look(rows)
-    for row in rows:
-        why = records.fault(row.record, row.hash) or page.add(row)
-        if why is not None:
-            page.taken.refused.append((row, why))
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        page.look(chunk)
+        for row in chunk:
+            why = records.fault(row.record, row.hash) or page.add(row)
+            if why is not None:
+                page.taken.refused.append((row, why))
     page.write()
     folds.refold(lean, page.touched, shared=page.shared)
     for prompt_id in sorted(page.touched):
@@ -116,7 +118,7 @@ class _Page:
 
     def look(self, rows: Sequence[Delivered]) -> None:
         """Read at once what the facts may refer to."""
-        self._mine = {fact.record.rid: fact for fact in facts_of(self._lean, [row.record.rid for row in rows])}
+        self._mine.update((fact.record.rid, fact) for fact in facts_of(self._lean, [row.record.rid for row in rows]))
         names: set[str] = set()
         versions: set[str] = set()
         for row in rows:

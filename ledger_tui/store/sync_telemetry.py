@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain.span_words import FLAG_DUPLICATE
 from ledger_tui.domain.sync import bodies, numbers, records
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
 KEPT = KeptShelf("telemetry")
+_CHUNK = 500
+"""Records that are taken at once: what they say is kept for so long."""
 NEWER, SUPERSEDED, ORPHAN = "newer", "superseded", "orphan"
 MY_SHELVES: tuple[Shelf | KeptShelf, ...] = (*SHELVES, KEPT)
 
@@ -89,26 +91,53 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
     A record that is here gets its number. One that cannot be taken holds up no other.
     """
     taken = Taken()
-    sound: dict[str, list[Delivered]] = {}
-    left = _without_known(lean, rows, taken)
-    for row in left:
-        why = records.fault(row.record, row.hash)
-        if why is None and records.is_known(row.record):
-            why = _meaning_fault(row.record)
-            if why is None:
-                sound.setdefault(row.record.kind, []).append(row)
-        elif why is None:
+    for start in range(0, len(rows), _CHUNK):
+        _take_some(lean, rows[start : start + _CHUNK], taken)
+    return taken
+
+
+def _take_some(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
+    sound: dict[str, list[Coming]] = {}
+    for row in _without_known(lean, rows, taken):
+        coming, why = _judged(row)
+        if why is not None:
+            taken.refused.append((row, why))
+        elif records.is_known(row.record):
+            sound.setdefault(row.record.kind, []).append(coming)
+        else:
             KEPT.keep(lean, NEWER, [(row.record, row.seq)])
             taken.new += 1
             taken.unread += 1
-        if why is not None:
-            taken.refused.append((row, why))
     _take_cards(lean, sound.get("card", ()), taken)
     _take_usages(lean, sound.get("usage", ()), taken)
     _take_executions(lean, sound.get("execution", ()), taken)
     _Spans(lean, taken).take(sound.get("span", ()))
-    sync_late_prices.take(lean, sound.get("late_price", ()), taken)
-    return taken
+    sync_late_prices.take(lean, [coming.row for coming in sound.get("late_price", ())], taken)
+
+
+class Coming(NamedTuple):
+    """A record from elsewhere, what it says, and whether a row's columns can say all of it (``numbers.is_plain``)."""
+
+    row: Delivered
+    content: Mapping[str, Any]
+    plain: bool = False
+
+
+def _judged(row: Delivered) -> tuple[Coming, str | None]:
+    """The record, and why it cannot be taken."""
+    record = row.record
+    if record.kind in numbers.FIELDS:
+        try:
+            content = record.content()
+        except (ValueError, RecursionError):
+            return Coming(row, {}), records.fault(record, row.hash)
+        sound = content.get("rv") == numbers.RV and numbers.fault(record.kind, content) is None
+        if sound and numbers.is_plain(record.kind, record.body, content):
+            return Coming(row, content, plain=True), records.outer_fault(record, row.hash)
+    why = records.fault(record, row.hash)
+    if why is None and records.is_known(record):
+        why = _meaning_fault(record)
+    return Coming(row, {} if why else record.content()), why
 
 
 def _meaning_fault(record: Record) -> str | None:
@@ -204,15 +233,18 @@ def _present(lean: Lean, table: str, ids: Collection[str]) -> set[str]:
     return {row[0] for chunk in _chunks(wanted) for row in _rows_of(lean, "id", table, "id", chunk)}
 
 
-def _take_cards(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
-    made = [(row.record.rid, numbers.card_of(row.record.content()), row.seq) for row in rows]
+def _take_cards(lean: Lean, rows: Sequence[Coming], taken: Taken) -> None:
+    made = [(one.row.record.rid, numbers.card_of(one.content), one.row.seq) for one in rows]
     if made:
         lean.insert_rows("rate_cards", ("sha256", "body", "commit_seq"), made)
     taken.new += len(made)
 
 
-def _residue(kind: str, content: Mapping[str, Any], **columns: Any) -> str | None:
-    """What the row that is written cannot say of a body; ``columns``: those that differ from it."""
+def _residue(kind: str, coming: Coming, **columns: Any) -> str | None:
+    """What the row that is written cannot say of a body; ``columns``: what it says where that may differ."""
+    content = coming.content
+    if coming.plain and all(content.get(name) == value for name, value in columns.items()):
+        return None
     made = {
         name: bool(value) if numbers.FIELDS[kind][name] is bool else value
         for name, value in zip(numbers.ORDER[kind], numbers.values(kind, content, **columns), strict=True)
@@ -221,19 +253,19 @@ def _residue(kind: str, content: Mapping[str, Any], **columns: Any) -> str | Non
     return bodies.residue(content, made)
 
 
-def _take_usages(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
-    contents = [row.record.content() for row in rows]
+def _take_usages(lean: Lean, rows: Sequence[Coming], taken: Taken) -> None:
+    contents = [one.content for one in rows]
     prompts = _present(lean, "prompts", {c["prompt_id"] for c in contents if "prompt_id" in c})
     versions = _present(lean, "prompt_versions", {c["version_id"] for c in contents if "version_id" in c})
     made = []
-    for row, content in zip(rows, contents, strict=True):
+    for one, content in zip(rows, contents, strict=True):
         links = {
             "prompt_id": _if_in(content.get("prompt_id"), prompts),
             "version_id": _if_in(content.get("version_id"), versions),
         }
         made.append(
-            (row.record.rid, links["prompt_id"], links["version_id"], "[]", "{}", "[]", content.get("environment", ""),
-             "{}", content.get("source", ""), content["created_us"], row.seq, _residue("usage", content, **links))
+            (one.row.record.rid, links["prompt_id"], links["version_id"], "[]", "{}", "[]", content.get("environment", ""),
+             "{}", content.get("source", ""), content["created_us"], one.row.seq, _residue("usage", one, **links))
         )  # fmt: skip
     if made:
         lean.insert_rows("usages", _USAGE, made)
@@ -251,19 +283,19 @@ def _if_in(value: str | None, present: Collection[str]) -> str | None:
     return value if value in present else None
 
 
-def _take_executions(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
-    contents = [row.record.content() for row in rows]
+def _take_executions(lean: Lean, rows: Sequence[Coming], taken: Taken) -> None:
+    contents = [one.content for one in rows]
     present = {
         name: _present(lean, table, {content[name] for content in contents if name in content})
         for name, table in (("prompt_id", "prompts"), ("version_id", "prompt_versions"), ("usage_id", "usages"))
     }
     made = []
-    for row, content in zip(rows, contents, strict=True):
+    for one, content in zip(rows, contents, strict=True):
         links = {name: _if_in(content.get(name), found) for name, found in present.items()}
         usual = {name: content.get(name, nothing) for name, nothing in _ALWAYS.items()}
         values = {**{name: content.get(name) for name in _EXECUTION}, **usual, **links}
-        extra = _residue("execution", content, **links, attempts=usual["attempts"])
-        fixed = (row.record.rid, "{}", "[]", "{}", row.seq, extra)
+        extra = _residue("execution", one, **links, attempts=usual["attempts"])
+        fixed = (one.row.record.rid, "{}", "[]", "{}", one.row.seq, extra)
         made.append((*fixed, *(values[name] for name in _EXECUTION)))
     if made:
         columns = ("id", "params", "messages", "response_metadata", "commit_seq", "extra", *_EXECUTION)
@@ -282,20 +314,21 @@ class _Spans:
         self._lean = lean
         self._taken = taken
 
-    def take(self, rows: Sequence[Delivered]) -> None:
+    def take(self, rows: Sequence[Coming]) -> None:
         """Write spans that are not here; one of a place that is taken stands beside the one that has it, or ends it."""
-        contents = [row.record.content() for row in rows]
+        contents = [one.content for one in rows]
         cards = self._cards({content["card"] for content in contents if "card" in content})
         there = self._there((content["trace_id"], content["span_id"]) for content in contents)
         fresh: list[tuple[SpanRecord, Delivered, str | None]] = []
-        for row, content in zip(rows, contents, strict=True):
+        for one, content in zip(rows, contents, strict=True):
+            row = one.row
             card = cards.get(content.get("card", ""))
             try:
                 span = telemetry.check_span(numbers.span_of(content, card))
             except InputError as error:
                 self._taken.refused.append((row, error.cause))
                 continue
-            extra = _residue("span", content, card=content.get("card") if card is not None else None)
+            extra = _residue("span", one, card=content.get("card") if card is not None else None)
             self._taken.new += 1
             place = (span.trace_id, span.span_id)
             if self._settled_before(place, there, fresh, row, span, extra):
@@ -303,8 +336,8 @@ class _Spans:
             is_twin = place in there
             there.setdefault(place, (0, "ended"))
             fresh.append((_flagged(span) if is_twin else span, row, extra))
-        keys = telemetry.insert_ended(self._lean, [span for span, _, _ in fresh])
-        self._standings([(key, row, extra) for key, (_, row, extra) in zip(keys, fresh, strict=True)])
+        marks = [(row.record.rid, row.seq, extra) for _, row, extra in fresh]
+        telemetry.insert_ended(self._lean, [span for span, _, _ in fresh], marks)
 
     def _settled_before(
         self, place: tuple[str, str], there: dict[tuple[str, str], tuple[int, str]],

@@ -126,9 +126,13 @@ def write_spans(lean: Lean, spans: Sequence[SpanRecord], owner: str | None = Non
     return [new_keys[in_batch[s.trace_id, s.span_id]] if key is None else key for key, s in places]
 
 
-def insert_ended(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
-    """Write spans that ended, whatever is there already; their keys."""
-    return _insert_spans(lean, spans)
+Mark = tuple[str, int, str | None]
+"""What a span from elsewhere is to a sync: rid, number, ``extra``."""
+
+
+def insert_ended(lean: Lean, spans: Sequence[SpanRecord], marks: Sequence[Mark]) -> list[int]:
+    """Write spans that ended elsewhere, whatever is there already; their keys."""
+    return _insert_spans(lean, spans, marks)
 
 
 def _reopened(lean: Lean, key: int, span: SpanRecord) -> bool:
@@ -171,13 +175,16 @@ def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tup
     return found
 
 
-def _insert_spans(lean: Lean, spans: Sequence[SpanRecord]) -> list[int]:
+def _insert_spans(lean: Lean, spans: Sequence[SpanRecord], marks: Sequence[Mark] = ()) -> list[int]:
     if not spans:
         return []
     trace_keys = _add_to_traces(lean, spans)
     keys = _new_keys(lean, len(spans))
     numbered = list(zip(keys, spans, strict=True))
-    lean.insert_rows("spans", _SPAN_COLUMNS, [_span_row(k, trace_keys[s.trace_id], s) for k, s in numbered])
+    rows = [_span_row(k, trace_keys[s.trace_id], s) for k, s in numbered]
+    if marks:
+        rows = [(row[0], rid, *row[2:], seq, extra) for row, (rid, seq, extra) in zip(rows, marks, strict=True)]
+    lean.insert_rows("spans", _MARKED_COLUMNS if marks else _SPAN_COLUMNS, rows)
     lean.insert_rows(
         "span_payloads",
         _PAYLOAD_COLUMNS,
@@ -202,6 +209,7 @@ _SPAN_COLUMNS = (
     "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nusd", "unpriced", "agent_id", "environment",
     "error_type", "flags", "first_token_us", "session_id", "user_identifier", "card_id",
 )  # fmt: skip
+_MARKED_COLUMNS = (*_SPAN_COLUMNS, "commit_seq", "extra")
 _PAYLOAD_COLUMNS = ("span_key", "input", "output", "attributes", "error", "indexed")
 
 

@@ -1,4 +1,4 @@
-"""Joining a team's ledger, an exchange with nothing to do, and what one leaves of the event loop: ``python -m tests.benchmarks sync``.
+"""Joining a team's ledger, an exchange with nothing to do, and the event loop meanwhile: ``python -m tests.benchmarks sync``.
 
 The server is a real PostgreSQL with a thousand prompts of twenty versions and a million spans; the ledger that joins is a
 process of its own, whose memory is its own.

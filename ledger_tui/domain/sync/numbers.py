@@ -92,6 +92,22 @@ def fault(kind: str, content: Mapping[str, Any]) -> str | None:
     return "its cost is malformed" if cost is not None and cost < 0 else None
 
 
+_WRITERS = {kind: writer(kind) for kind in FIELDS}
+_NEVER_EMPTY = ("name", "kind", "environment", "source", "mode")
+
+
+def is_plain(kind: str, body: str, content: Mapping[str, Any]) -> bool:
+    """Whether a body without ``fault`` says what a row's columns say and nothing else, in canonical form: seen by writing it again.
+
+    A body that is not may still be sound: it is looked at field by field.
+    """
+    if "\\u0000" in body or _WRITERS[kind]([content.get(name) for name in ORDER[kind]]) != body:
+        return False
+    flags = content.get("flags")
+    left_out = flags is not None and (not flags or flags & FLAGS_LEFT_OUT)
+    return not left_out and "" not in [content.get(name) for name in _NEVER_EMPTY]
+
+
 def span_of(content: Mapping[str, Any], card_id: int | None) -> SpanRecord:
     """The span of a sound body. card_id: the key of its rates here."""
     get = content.get
@@ -108,7 +124,7 @@ def span_of(content: Mapping[str, Any], card_id: int | None) -> SpanRecord:
 def values(kind: str, content: Mapping[str, Any], **changed: Any) -> list[Any]:
     """What ``writer`` would be given of a row that holds what a sound body says, with ``changed`` columns."""
     found = {name: content.get(name) for name in ORDER[kind]} | changed | {"rv": RV}
-    for name in ("name", "kind", "environment", "source", "mode"):
+    for name in _NEVER_EMPTY:
         if found.get(name) == "":
             found[name] = None
     if kind == "span":

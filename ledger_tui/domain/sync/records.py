@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from ledger_tui.domain.content import canonical_json
@@ -33,6 +34,8 @@ NO_MONTH = "0000-00"
 """What ``month_of`` says of an id without a moment."""
 PURGED = "{}"
 """The body of a record that was purged: no record was ever written so, and its hash is still that of the body it had."""
+_SMALL = 16 * 1024
+"""Characters of a body whose content is kept for a while."""
 _RID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -57,11 +60,21 @@ class Record:
         return len(self.body) if self.body.isascii() else len(self.body.encode())
 
     def content(self) -> dict[str, Any]:
-        """The body as an object; ValueError for a record that ``fault`` would name."""
-        found = json.loads(self.body)
-        if not isinstance(found, dict):
-            raise ValueError("the body is no object")
-        return found
+        """The body as an object, not to be changed; ValueError for a record that ``fault`` would name."""
+        return _parsed(self.body) if len(self.body) <= _SMALL else _read(self.body)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(body: str) -> dict[str, Any]:
+    """A body is asked for its content again and again while its record is taken."""
+    return _read(body)
+
+
+def _read(body: str) -> dict[str, Any]:
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("the body is no object")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,11 @@ def fault(record: Record, claimed_hash: str | None = None) -> str | None:
 
     claimed_hash: what the one who handed it on says its hash is.
     """
+    return outer_fault(record, claimed_hash) or _body_fault(record)
+
+
+def outer_fault(record: Record, claimed_hash: str | None = None) -> str | None:
+    """As ``fault``, for a record whose body is known to be sound: its id, kind, size and hash."""
     if not _RID.fullmatch(record.rid):
         return "its id is malformed"
     if not _KIND.fullmatch(record.kind):
@@ -97,7 +115,7 @@ def fault(record: Record, claimed_hash: str | None = None) -> str | None:
         return f"it is larger than {MAX_BODY_BYTES // 1024} kB"
     if claimed_hash is not None and claimed_hash != record.hash:
         return "its hash does not fit its content"
-    return _body_fault(record)
+    return None
 
 
 def _body_fault(record: Record) -> str | None:
