@@ -210,8 +210,12 @@ def test_killed_upgrade_is_old_or_new(
 
 
 def test_killed_creation_is_nothing_or_all(paths: Paths) -> None:
-    """After SIGKILL at each statement of the first creation there is no ledger yet, and the next start makes it."""
+    """After SIGKILL at each statement of the first creation there is no ledger yet, and the next start makes it.
+
+    What is left behind decides how the next start goes, so it is made once from each different rest of files.
+    """
     count = _statements(Database(paths.database, paths))
+    continued: set[tuple[tuple[str, bytes], ...]] = set()
     for number in range(1, count + 1):
         for path in paths.data.glob("ledger.db*"):
             path.unlink()
@@ -222,10 +226,14 @@ def test_killed_creation_is_nothing_or_all(paths: Paths) -> None:
 
         assert in_child(work) == -9
         database = Database(paths.database, paths)
+        left = tuple((path.name, path.read_bytes()) for path in sorted(paths.data.glob("ledger.db*")))
         assert database.state() == "missing", number
-        database.prepare()
-        assert get(database, "id")
+        if left not in continued:
+            continued.add(left)
+            database.prepare()
+            assert get(database, "id")
         database.close()
+    assert continued
 
 
 def _restore(path: Path, content: bytes) -> None:

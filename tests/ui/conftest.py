@@ -13,10 +13,33 @@ import pytest
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.ui.app import LedgerApp
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled, WorkerFailed
 
+THEMES_KEPT = 8
 Workstation = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def style_sheets_parsed_once() -> Iterator[None]:
+    """Apps share the rules of a style sheet that was parsed with the same variables: no test changes a rule."""
+    themes: dict[frozenset[tuple[str, str]], dict[object, list[RuleSet]]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parse_once(sheet: Stylesheet, css: str, read_from: Any, *more: Any, **options: Any) -> list[RuleSet]:
+        known = themes.setdefault(frozenset(sheet._variables.items()), {})
+        if len(themes) > THEMES_KEPT:
+            del themes[next(iter(themes))]
+        key = (css, read_from, more, tuple(options.items()))
+        if key not in known:
+            known[key] = parse(sheet, css, read_from, *more, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
 
 
 @pytest.fixture
