@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ledger_tui.domain.merge import merge
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.dialogs.ask import Ask, Choose
@@ -207,3 +208,25 @@ async def test_the_palette_leads_there_from_anywhere(workstation: Workstation, a
         await settle(pilot)
         await pilot.press("enter")
         await until(lambda: isinstance(pilot.app.screen, ConflictsPage), pilot, "the page")
+
+
+async def test_large_texts_are_laid_out_apart_and_folded(workstation: Workstation, ledger: PromptLedger) -> None:
+    """Thousands of changed lines are laid out in a thread, unchanged ones fold, and the cursor is in view all the same."""
+    async with workstation() as pilot:
+        page = await open_page(pilot)
+        page.set_classes("-heads -wide")
+        same = "\n".join(f"line {n}" for n in range(50))
+        long = [f"{same}\n" + "\n".join(f"{who} {n}" for n in range(3_000)) for who in "bmt"]
+        view = page.query_one(MergeView)
+        await pilot.pause()
+        view.show_merge(merge(*long), {})
+        await settle(pilot)
+        await until(lambda: view.row_count > 2_000, pilot, "the rows")
+        texts = view.row_texts
+        assert any("47 lines are the same" in row for row in texts) and any("1,000 more lines" in row for row in texts)
+        assert view.place == 1 and view.scroll_offset.y <= texts.index(next(row for row in texts if "m 0" in row))
+        await pilot.press("f7")
+        view.focus()
+        await pilot.press("down", "up", "down", "down")
+        await settle(pilot)
+        assert view.scroll_offset.y > 0

@@ -18,6 +18,7 @@ from ledger_tui.ui.place import Place
 from ledger_tui.ui.safe import line
 
 if TYPE_CHECKING:
+    from ledger_tui.domain.content import PromptContent
     from ledger_tui.domain.values import VersionRow
 
 
@@ -141,11 +142,9 @@ class ConflictWork(Place):
             )
             self.go_to(self.undecided[0])
             return
-        try:
-            content = read(self.result)
-        except LedgerError as error:
-            self.show_error(error)
-            return
+        self.load(partial(read, self.result), partial(self._ask_label, here), group="read")
+
+    def _ask_label(self, here: Comparison, content: PromptContent) -> None:
         heads = (here.mine.version_id, here.theirs.version_id)
 
         def labelled(label: str | None) -> None:
