@@ -257,6 +257,10 @@ class LedgerApp(LookingBack, inherit_bindings=False):
         """Show where code, git, registry and runs differ, on Prompts."""
         self.call_later(self._visit, "prompts", "action_drift")
 
+    def open_conflicts(self) -> None:
+        """Show what several people wrote at once, on Prompts."""
+        self.call_later(self._visit, "prompts", "action_conflicts")
+
     async def _visit(self, mode: str, method: str, *arguments: Any) -> None:
         await self.switch_mode(mode)
         await self.close_pages()

@@ -180,6 +180,7 @@ def place_entries(app: LedgerApp) -> Iterable[Entry]:
     yield Entry.of("Everywhere", "Choose a theme, with a live preview", "", app.action_themes)
     if app.current_mode != "prompts":
         yield Entry.of("Prompts", "Drift: where code, git and ledger differ", "", app.open_drift)
+        yield Entry.of("Prompts", "Conflicts: what several people wrote at once", "", app.open_conflicts)
 
 
 def theme_entries(app: LedgerApp) -> Iterable[Entry]:

@@ -97,8 +97,10 @@ class OpenWork(VersionWork):
         for button in self.query("#welcome-unregistered").results(Button):
             button.display = self._unregistered > 0
             button.label = f"{self._unregistered} unregistered (g)"
+        contested = sum(row.contested for row in self.prompts)
+        contested_words = f" · ⑂ {contested} (C)" if contested else ""
         strangers = f" · {self._unregistered} unregistered (g)" if self._unregistered else ""
-        self.query_one("#list").border_subtitle = words + hidden + strangers
+        self.query_one("#list").border_subtitle = words + contested_words + hidden + strangers
 
     def action_toggle_archived(self) -> None:
         """List the archived prompts too, or no more."""
@@ -168,6 +170,13 @@ class OpenWork(VersionWork):
 
         self.flush()
         self.app.push_screen(UnregisteredPage())
+
+    def action_conflicts(self) -> None:
+        """Show what several people wrote at once."""
+        from ledger_tui.ui.places.prompts.conflicts import ConflictsPage
+
+        self.flush()
+        self.app.push_screen(ConflictsPage(self.subject.name if self.subject is not None else ""))
 
     # The open prompt
 
@@ -239,7 +248,7 @@ class OpenWork(VersionWork):
             self.query_one(Findings).show_estimate("")
             self.examine()
         editor.read_only = subject.read_only
-        self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "")
+        self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "", subject.heads)
         self._say_drift()
         tree = self.query_one(PromptTree)
         (tree.point_at if focus else tree.mark_open)(subject.name)
@@ -264,7 +273,7 @@ class OpenWork(VersionWork):
         subject, pane = self.subject, self.query_one("#editor")
         if subject is None:
             return
-        version = f"v{subject.base.number}" if subject.base else "new"
+        version = subject.base.name if subject.base else "new"
         pane.border_title = line(f"{subject.name}{'*' if self.dirty else ''}  {version}", 120)
         pane.border_subtitle = "draft, not saved" if self.dirty else ""
         self.query_one("#versions").border_subtitle = f"{len(subject.versions)}"
@@ -278,6 +287,8 @@ class OpenWork(VersionWork):
             words = "This prompt is archived. A brings it back."
         elif subject.draft is not None and self.dirty:
             words = "✎ Your draft, not saved. ctrl+s saves it, ctrl+o discards it."
+        elif subject.prompt is not None and subject.prompt.contested:
+            words = "⑂ Several people wrote this prompt at once. C shows what they want, and decides."
         elif subject.base is not None and not subject.base_is_active:
             words = f"{version} is not the active version. Saving a change makes a new one from it."
         else:

@@ -51,6 +51,8 @@ Prompts stand in folders: `support/answer` is `answer` in the folder `support`. 
 active, `*` marks a draft that is not saved. Where there is little room, `P` is the label production, `S` staging and
 `+` any other. The prompt under the cursor is shown beside the tree.
 
+`⑂` marks a prompt that several people wrote at once; `C` shows what they want.
+
 `≠` marks a prompt of your code whose text differs somewhere between code, git, ledger and runs; `w` shows where.
 
 `enter` goes into a prompt or folds a folder, `n` writes a new one, `d` makes a copy of this one. `/` finds prompts by
@@ -111,6 +113,7 @@ back, `a` lists the archived ones too.
         self._prompts: Sequence[PromptRow] = ()
         self._drafts: Collection[str] = ()
         self._drifting: frozenset[str] = frozenset()
+        self._contested = False
         self._filter = ""
         self._hits: frozenset[str] = frozenset()
         self._folded: set[str] = set()
@@ -138,6 +141,7 @@ back, `a` lists the archived ones too.
     def show(self, prompts: Sequence[PromptRow], drafts: Collection[str] = ()) -> None:
         """Show these prompts; drafts of prompts that were never saved get a line too."""
         self._prompts, self._drafts = prompts, frozenset(drafts)
+        self._contested = any(prompt.contested for prompt in prompts)
         self._rebuild()
 
     def show_drift(self, names: Iterable[str]) -> None:
@@ -241,6 +245,8 @@ back, `a` lists the archived ones too.
         version = "new" if prompt is None else f"v{prompt.active_number}" if prompt.active_number else "v—"
         version = "arch" if prompt is not None and prompt.archived else version
         right = [("*" if row.draft else " ", "draft"), (f"{version:>4} ", "muted")]
+        if self._contested:
+            right = [("⑂" if prompt is not None and prompt.contested else " ", "draft"), *right]
         if self._drifting:
             right = [("≠" if row.path in self._drifting else " ", "draft"), *right]
         room = width - cell_len(left) - 7

@@ -75,6 +75,14 @@ makes none. Everything you type is kept as a draft until then, also when the pro
             "w", "drift", "Drift", show=False, id="prompts.drift", tooltip="Drift: where code, git and ledger differ"
         ),
         Binding(
+            "C",
+            "conflicts",
+            "Conflicts",
+            show=False,
+            id="prompts.conflicts",
+            tooltip="Conflicts: what several people wrote at once",
+        ),
+        Binding(
             "A", "archive", "Archive", show=False, id="prompts.archive", tooltip="Archive this prompt, or bring it back"
         ),
         Binding(

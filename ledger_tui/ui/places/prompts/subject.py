@@ -35,6 +35,8 @@ class Subject:
     """Whether the draft waits while the base version is only shown."""
     past: bool = False
     """Whether it is the prompt of an earlier moment."""
+    heads: frozenset[str] = frozenset()
+    """Ids of the versions that stand beside each other, empty unless people wrote at once."""
 
     @cached_property
     def baseline(self) -> Edit:
@@ -78,7 +80,9 @@ def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None)
         base = next((version for version in versions if ACTIVE in version.labels), versions[0] if versions else None)
     content = ledger.registry.content(base.id) if base else None
     waiting = bool(draft and version_id and draft.based_on != version_id)
-    return Subject(name, prompt, versions, base, content, draft, waiting, past)
+    heads = frozenset(head.version_id for head in ledger.conflicts.heads(name)) if prompt.contested else frozenset()
+    heads = heads if len(heads) > 1 else frozenset()
+    return Subject(name, prompt, versions, base, content, draft, waiting, past, heads)
 
 
 def version_figures(ledger: PromptLedger, name: str) -> dict[int, CallStats]:

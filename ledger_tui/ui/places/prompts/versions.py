@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -36,9 +36,12 @@ class VersionList(OptionList):
 
     HELP = """
 ### Versions
-`●` is the active version: what the name alone means. `enter` shows a version in the editor, `space` or a click on `◇`
-marks it, `c` compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
-label on it, `x` takes one off. `u` takes the last of such changes back.
+`●` is the active version: what the name alone means. `⑂` marks versions that two people wrote at once (`C` decides); a number
+with a star (`v6*`) can still move once, as the shared server has not given it yet.
+
+`enter` shows a version in the editor, `space` or a click on `◇` marks it, `c` compares the two that are marked (or this one with
+the one it was written on). `v` makes it active again, `l` puts a label on it, `x` takes one off. `u` takes the last of such
+changes back.
 """
     WRITES: ClassVar[frozenset[str]] = frozenset({"wish"})
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -113,6 +116,7 @@ class Versions(Vertical):
         self._versions: Sequence[VersionRow] = ()
         self._shown = ""
         self._marked: list[str] = []
+        self._heads: Collection[str] = ()
         self._figures: Mapping[int, CallStats] = {}
 
     def compose(self) -> ComposeResult:
@@ -133,8 +137,9 @@ class Versions(Vertical):
         at = self.query_one(VersionList).highlighted
         return self._versions[at] if at is not None and at < len(self._versions) else None
 
-    def show(self, versions: Sequence[VersionRow], shown: str) -> None:
-        """Show versions, newest first; ``shown`` is the id of the one in the editor."""
+    def show(self, versions: Sequence[VersionRow], shown: str, heads: Collection[str] = ()) -> None:
+        """Show versions, newest first; ``shown`` is the id of the one in the editor, ``heads`` of those to decide."""
+        self._heads = heads
         known = {version.id for version in versions}
         same = any(version.id in known for version in self._versions)
         count = len(self._versions)
@@ -177,15 +182,17 @@ class Versions(Vertical):
         marked = version.id in self._marked
         # The 16 colours of a terminal have no grey that can be read on the cursor's row too.
         muted = "" if self.app.current_theme.ansi else "$text-muted"
-        number, since = f"v{version.number}", f" {_age(version.created_us)} "
+        fork = "⑂ " if version.id in self._heads else ""
+        number, since = version.name, f" {_age(version.created_us)} "
         parts: list[Content | str | tuple[str, str]] = [
             ("◆ " if marked else "◇ ", "$primary" if marked else muted),
             ("● " if ACTIVE in version.labels else "  ", "$primary"),
+            (fork, "$warning"),
             (number, "bold underline" if version.id == self._shown else "bold"),
             (since, muted),
         ]
         width = max(20, self.query_one(VersionList).scrollable_content_region.width)
-        used = 4 + len(number) + len(since)
+        used = 4 + len(fork) + len(number) + len(since)
         for label in (one_line(label, width - 6) for label in version.labels if label != ACTIVE):
             if used + 1 + cell_len(label) > width:
                 parts.append("\n    ")
