@@ -34,7 +34,10 @@ _CONNECTION = {
     "options": f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
     f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC -c search_path=pg_catalog",
 }
-_PLAIN = {"sslcertmode": "allow", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
+_PLAIN = {
+    "sslcertmode": "allow", "min_protocol_version": "3.0", "max_protocol_version": "3.0",
+    "require_auth": "password,md5,gss,sspi,scram-sha-256,none",
+}  # fmt: skip
 """Where libpq takes no empty value for "as usual"."""
 _VERIFIED = {"sslmode": "verify-full", "channel_binding": "require", "require_auth": "scram-sha-256"}
 
@@ -89,6 +92,11 @@ class Target:
         return made
 
     @property
+    def user(self) -> str:
+        """The account."""
+        return self._given["user"]
+
+    @property
     def password(self) -> str | None:
         """The password; None when the address has none."""
         return self._given.get("password")
@@ -105,7 +113,7 @@ class Target:
             chosen |= _VERIFIED
             if "sslcert" in self._given:
                 # A certificate of one's own is the proof of identity then; no password is asked, nothing is bound.
-                chosen |= {"channel_binding": "prefer", "require_auth": ""}
+                chosen |= {"channel_binding": "prefer", "require_auth": "scram-sha-256,none"}
             chosen.setdefault("sslrootcert", "system")
         for option in driver().pq.Conninfo.get_defaults():
             name = option.keyword.decode()
