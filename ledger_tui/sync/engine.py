@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger_tui.domain import ids
 from ledger_tui.domain.sync.chain import START, Position
-from ledger_tui.domain.sync.digest import agreement, differing
+from ledger_tui.domain.sync.digest import Digest, agreement, differing
 from ledger_tui.domain.sync.plan import (
     ACCEPTED,
     ASK_ROWS,
@@ -143,6 +143,8 @@ class Engine:
         self.on_progress = on_progress
         self._receipt = Receipt()
         self._pushed: set[Stream] = set()
+        self.compared: dict[Stream, Digest] = {}
+        """The server's digests that ``verify`` compared."""
 
     def sync(self) -> Receipt:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
@@ -192,6 +194,7 @@ class Engine:
         welcome, _ = self._hello()
         for stream in self._pulls(welcome):
             mine, theirs = self.local.digest(stream), self.remote.digest(stream)
+            self.compared[stream] = theirs
             for bucket in differing(mine, theirs):
                 counts = (ends[bucket].records if bucket in ends else 0 for ends in (mine, theirs))
                 found.append(Difference(stream, bucket, *counts))
@@ -353,7 +356,11 @@ class Engine:
         unsent = {stream: count for stream, count in waiting.items() if count}
         state = self.local.state()
         agreed = None
-        if not any(stream in unsent for stream in self.streams) and not self.local.set_aside() and state.resyncing is None:
+        if (
+            not any(stream in unsent for stream in self.streams)
+            and not self.local.set_aside()
+            and state.resyncing is None
+        ):
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
         return replace(self._receipt, unsent=unsent, agreed=agreed)
 
