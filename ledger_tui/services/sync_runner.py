@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 """Between looks at the ledger for what waits."""
+SETTLE_S = 5.0
+"""How long a change of the file is looked after: it grows before what was written in it can be read."""
 LET_GO_S = 0.8
 """How long ``run`` waits for an exchange that hangs before it leaves it behind."""
 LISTEN_AGAIN_S = 30.0
@@ -77,6 +79,9 @@ class SyncRunner:
         self._remote: Remote | None = None
         self._address = ""
         self._told: SyncStatus | None = None
+        self._seen: object = None
+        """The state of the file when the ledger was last asked, and until when it is asked again."""
+        self._settled_s = 0.0
         self._last_us: int | None = None
         """When the last exchange that is known of ended, of whatever program."""
         self._ear: _Ear | None = None
@@ -87,7 +92,9 @@ class SyncRunner:
             if self._running == os.getpid():
                 raise Conflict("it runs in another thread", title="This ledger is being synced already")
             self._running = os.getpid()
+            self._table.begin_anew(time.monotonic())
         self._stop, self._wake, self._remote, self._ear = stop, threading.Event(), None, _Ear(self._hear)
+        self._seen = self._told = self._last_us = None
         worker = threading.Thread(target=self._work, name="sync", daemon=True)
         worker.start()
         try:
@@ -130,17 +137,15 @@ class SyncRunner:
 
     def _work(self) -> None:
         stop = self._stop
-        seen: object = None
         apart = _apart()
         try:
             while not stop.is_set():
                 if abs(_apart() - apart) > ASLEEP_S:
                     apart = _apart()
                     self._woke_up()
-                seen = self._look(seen)
+                self._look()
                 if time.monotonic() >= self._table.due_s:
                     self._turn()
-                    seen = None
                     continue
                 self._wake.wait(max(0.0, min(self._look_s, self._table.due_s - time.monotonic())))
                 self._wake.clear()
@@ -152,19 +157,21 @@ class SyncRunner:
         with self._guard:
             self._table.begin_anew(time.monotonic())
 
-    def _look(self, seen: object) -> object:
-        """Ask the ledger what waits, when its file changed since ``seen``; what was seen now."""
-        mark = self._service.file_mark()
-        if mark is not None and mark == seen:
-            return seen
+    def _look(self) -> None:
+        """Ask the ledger what waits, when its file changed."""
+        now_s, mark = time.monotonic(), self._service.file_mark()
+        if mark != self._seen:
+            self._seen, self._settled_s = mark, now_s + SETTLE_S
+        elif mark is not None and now_s > self._settled_s:
+            return
         try:
             status = self._service.status()
         except LedgerError as error:
             log.debug("the ledger cannot be read: %s", error)
-            return None
+            self._seen = None
+            return
         self._plan(status)
         self._tell(status)
-        return mark
 
     def _plan(self, status: SyncStatus) -> None:
         now_s = time.monotonic()
