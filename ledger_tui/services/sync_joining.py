@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ledger_tui.errors import LedgerError
 from ledger_tui.services import sync_server
 from ledger_tui.services.sync_values import Joined
 from ledger_tui.store import sync_receipts, sync_standing
+from ledger_tui.store.check import Check
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
@@ -77,6 +79,14 @@ class SyncJoining:
         """Ask the server whether it lets this ledger in. Raises as ``sync``."""
         self._check_file()
         self._met(self.opened())
+
+    def check(self) -> Check:
+        """Whether the server answers and lets this ledger in."""
+        try:
+            self.meet()
+        except LedgerError as error:
+            return Check("shared server", "bad", str(error), error.remedy)
+        return Check("shared server", "ok", "it answers and lets this ledger in")
 
     def script(self, *, name: str = "", owner: str = "") -> str:
         """The SQL for psql that makes a shared ledger, for the one who may run it. owner: a login that becomes an owner too."""

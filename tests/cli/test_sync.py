@@ -272,7 +272,7 @@ def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: P
     grace("sync")
     server.run("UPDATE sync.rec SET body = body || chr(27) || ']0;x' WHERE kind = 'label' AND commit_seq > 2")
     aside = ada("sync")
-    assert aside.code == 0 and "set aside 1 record" in aside.text and "= " not in aside.text
+    assert aside.code == 0 and re.search("^set aside +1 record;", aside.text, re.MULTILINE) and "= " not in aside.text
     (row,) = ada("sync", "quarantine", "--json").json["records"]
     assert row["way"] == "in" and row["why"] in ada("sync", "quarantine").text
     shown = ada("sync", "quarantine", "--show", row["key"][:8], "--json").json
@@ -282,6 +282,27 @@ def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: P
     assert newest["quarantined"] == 1 and newest["agreed"] is None and "1 set aside" in ada("sync", "log").text
     assert ada("sync", "quarantine", "--all", "--json").json["dropped"] == [row["key"]]
     assert ada("sync", "quarantine", "--json").json["records"] == []
+
+
+def test_doctor_tells_of_it(
+    pair: tuple[Call, Call], call: Call, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """doctor says which server, what waits and when both ends agreed without asking anybody; with --sync it asks."""
+
+    def told(answer: Answer) -> dict[str, dict[str, str]]:
+        return {check["name"]: check for check in answer.json["checks"]}
+
+    ada, _ = pair
+    assert told(call("doctor", "--json")).get("sync") is None
+    save(ada, tmp_path, "Waits")
+    found = told(ada("doctor", "--json"))
+    assert found["sync"]["status"] == "ok" and "records wait" in found["sync"]["detail"]
+    assert "agreed 0.0 days ago" in found["sync"]["detail"] and "shared server" not in found
+    asked = ada("doctor", "--sync", "--json")
+    assert told(asked)["shared server"]["status"] == "ok"
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", "wrong")
+    refused = ada("doctor", "--sync", "--json")
+    assert refused.code == 3 and "password" in told(refused)["shared server"]["detail"]
 
 
 def test_leaving_forgets_the_server_and_its_password(

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ledger_tui.sync.engine import Receipt
 
 STREAM_WORDS: Mapping[str, tuple[str, str]] = {
-    "meta": ("fact", "facts"), "telemetry": ("record of numbers", "records of numbers"), "bodies": ("text", "texts"),
+    "meta": ("fact", "facts"), "telemetry": ("call record", "call records"), "bodies": ("text", "texts"),
 }  # fmt: skip
-"""Facts are what was decided about prompts, prices and budgets; numbers are calls, steps and renders."""
+"""Facts are what was decided about prompts, prices and budgets; call records are the numbers of calls, steps and renders."""
 KIND_WORDS: Mapping[str, tuple[str, str]] = {
     "version": ("version", "versions"), "label": ("label", "labels"), "field": ("field", "fields"),
     "inputs": ("input set", "input sets"), "price": ("price", "prices"), "pricing": ("late pricing", "late pricings"),
@@ -26,7 +26,7 @@ KIND_WORDS: Mapping[str, tuple[str, str]] = {
     "card": ("rate card", "rate cards"), "text": ("text", "texts"),
     "kept": ("record of a newer release", "records of a newer release"),
 }  # fmt: skip
-_LEAD = 10
+_LEAD = 12
 
 
 def counted(counts: Mapping[Any, int], words: Mapping[str, tuple[str, str]]) -> str:
