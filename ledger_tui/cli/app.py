@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "what-if": "ledger_tui.cli.prices:what_if",
     "models": "ledger_tui.cli.models:models",
     "keys": "ledger_tui.cli.models:keys",
+    "sync": "ledger_tui.cli.sync.group:sync",
     "doctor": "ledger_tui.cli.care:doctor",
     "backup": "ledger_tui.cli.care:backup",
     "retention": "ledger_tui.cli.retention:retention",

@@ -15,9 +15,10 @@ _GLYPHS = {"ok": "✓", "warn": "!", "bad": "✗"}
 @click.command()
 @click.option("--recount", is_flag=True, help="Count the sums of days again from every span; takes its time.")
 @click.option("--rebuild", is_flag=True, help="Make the sums of days anew from the facts, then recount.")
+@click.option("--sync", "meet", is_flag=True, help="Ask the shared server too; nothing is asked otherwise.")
 @json_option
 @pass_front
-def doctor(front: Front, recount: bool, rebuild: bool, as_json: bool) -> int:
+def doctor(front: Front, recount: bool, rebuild: bool, meet: bool, as_json: bool) -> int:
     """Check the ledger, its file and this installation; ends with 3 when something is bad."""
     with front.make_ledger() as ledger:
         checks = ledger.care.doctor()
@@ -25,6 +26,8 @@ def doctor(front: Front, recount: bool, rebuild: bool, as_json: bool) -> int:
             ledger.care.rebuild_sums()
         if recount or rebuild:
             checks.append(ledger.care.recount())
+        if meet:
+            checks.append(ledger.sync.check())
     bad = sum(check.status == "bad" for check in checks)
     if as_json:
         shown = [{"name": c.name, "status": c.status, "detail": c.detail, "remedy": c.remedy} for c in checks]

@@ -74,6 +74,11 @@ def document(value: Any) -> None:
     piece(json.dumps(value, ensure_ascii=True, indent=2, default=_plain) + "\n")
 
 
+def json_line(value: Any) -> None:
+    """Write one JSON document on one line, for those that come one after the other."""
+    piece(json.dumps(value, ensure_ascii=True, default=_plain) + "\n")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)

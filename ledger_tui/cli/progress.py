@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Self
 
 from ledger_tui.cli import output
+from ledger_tui.domain.text import printable
 
 _EVERY_S = 0.1
 _BAR = 24
@@ -20,12 +22,18 @@ class ProgressLine:
         self._shown = False
         self._next = 0.0
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._shown:
             self._write("\r\x1b[2K")
+
+    def note(self, words: str) -> None:
+        """Show words until there is something to count."""
+        if output.is_terminal(sys.stderr):
+            self._shown = True
+            self._write(f"\r\x1b[2K{printable(words, keep='')}")
 
     def told(self, done: int, total: int | None) -> None:
         """Show where the work stands, ten times a second at most."""

@@ -15,18 +15,21 @@ from ledger_tui.domain import clock
 from ledger_tui.errors import Conflict, DatabaseLocked, InputError, LedgerError
 from ledger_tui.paths import Paths
 from ledger_tui.services import sync_server
-from ledger_tui.services.sync_values import Joined, SyncReceiptRow, SyncStatus
+from ledger_tui.services.sync_joining import SyncJoining, release
+from ledger_tui.services.sync_people import SyncPeople
+from ledger_tui.services.sync_values import Proof, SyncReceiptRow, SyncStatus
 from ledger_tui.store import files, sync_receipts, sync_sharing, sync_standing
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from threading import Event
 
     from ledger_tui.domain.sync.sharing import Sharing
     from ledger_tui.store.database import Database
+    from ledger_tui.store.sync_preview import Going
     from ledger_tui.store.sync_standing import Aside
-    from ledger_tui.sync.door import Device, Listener, Remote
+    from ledger_tui.sync.door import Listener, Remote
     from ledger_tui.sync.engine import Difference, Engine, Outlook, Progress, Receipt
-    from ledger_tui.sync.people import Member
 
 OpenRemote = Callable[["Database"], "Remote"]
 
@@ -35,7 +38,7 @@ def _nobody(_: Progress) -> None:
     """Nobody watches."""
 
 
-class SyncService:
+class SyncService(SyncJoining, SyncPeople):
     """One ledger and its shared server. Thread-safe. Every call but ``status`` and the rules may wait for the server."""
 
     def __init__(
@@ -54,78 +57,21 @@ class SyncService:
         self._open_remote = open_remote
         self._before_read = before_read
 
-    # Making and joining
-
-    def init(self, url: str, *, name: str = "") -> Joined:
-        """Make a shared ledger in an empty Postgres database, or bring one to this release, and share this ledger through it.
-
-        Raises ``SchemaRights`` (its ``script`` is the SQL for the one who may), SyncError, AddressRefused, InputError.
-        """
-        from ledger_tui.sync.server.install import install
-
-        self._check_file()
-        target, source = sync_server.with_password(url)
-        with self._database.lean() as lean:
-            mine = sync_standing.state(lean).workspace
-        done = install(target, workspace=mine, name=name)
-        return self._joined(target, source, done.workspace, made=done.made_workspace)
-
-    def join(self, url: str, *, workspace: str | None = None) -> Joined:
-        """Share this ledger through a server that has a shared ledger already. Raises as ``init``."""
-        from ledger_tui.sync.door import Client
-        from ledger_tui.sync.postgres import PostgresRemote
-
-        self._check_file()
-        target, source = sync_server.with_password(url)
-        remote = PostgresRemote(target, workspace)
-        try:
-            welcome = remote.hello(Client(self._device(), _release()), {})
-        finally:
-            remote.close()
-        with self._database.lean() as lean:
-            mine = sync_standing.state(lean).workspace
-        if mine not in (None, welcome.workspace):
-            from ledger_tui.sync.door import OtherLedger
-
-            raise OtherLedger(f"this ledger belongs to {mine}, the address leads to {welcome.workspace}")
-        return self._joined(target, source, welcome.workspace, made=False)
-
-    def script(self, *, name: str = "") -> str:
-        """The SQL for psql that makes a shared ledger, for the one who may run it."""
-        import uuid
-
-        from ledger_tui.sync.server.install import script
-
-        with self._database.lean() as lean:
-            mine = sync_standing.state(lean).workspace
-        return script(mine or str(uuid.uuid4()), name)
-
-    def leave(self) -> None:
-        """Forget the server and its password; everything that was exchanged stays, and joining again goes on from there."""
-        target = sync_server.stored_target(self._database)
-        sync_server.forget_password(target)
-        with self._database.lean_write() as lean:
-            sync_receipts.set_remote(lean, None)
-
-    def _joined(self, target: Any, source: str, workspace: str, *, made: bool) -> Joined:
-        kept = source or sync_server.keep_password(target)
-        place = {"address": target.stored, "label": target.label, "keyring_item": target.keyring_item}
-        with self._database.lean_write() as lean:
-            sync_receipts.set_remote(lean, place)
-        return Joined(workspace, target.label, made, kept)
-
     # Exchanging
 
     def sync(self, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
         """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one."""
-        with self._remote() as remote:
+        with self.open() as remote:
             return self.sync_once(remote, on_progress)
 
-    def sync_once(self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
+    def sync_once(
+        self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody, *, stop: Event | None = None
+    ) -> Receipt:
         """Send what waits and bring what is new; what was done, refused and kept back.
 
         Raises SyncError (sync/door.py), Conflict while another program syncs this ledger, InputError for a ledger that lives on a
-        server itself. What on_progress raises ends the exchange at once; the next one goes on.
+        server itself. What on_progress raises ends the exchange at once; the next one goes on. stop: when it is set, an exchange
+        that fails was ended by its caller, and does not count as failed.
         """
         engine = self._engine(remote, on_progress)
         self._before_read()
@@ -133,7 +79,8 @@ class SyncService:
             try:
                 receipt = engine.sync()
             except LedgerError as error:
-                self._note_failure(error)
+                if stop is None or not stop.is_set():
+                    self._note_failure(error)
                 raise
             self._note(receipt)
             return receipt
@@ -144,6 +91,14 @@ class SyncService:
         with self._remote(remote) as door:
             return self._engine(door, _nobody).outlook()
 
+    def going(self) -> Going:
+        """What would go with the next sync, by kind and prompt, as far as the ledger itself can tell; asks nobody."""
+        from ledger_tui.store import sync_preview
+
+        self._before_read()
+        with self._database.lean() as lean:
+            return sync_preview.going(lean, sync_sharing.sharing(lean))
+
     def verify(
         self, remote: Remote | None = None, on_progress: Callable[[Progress], None] = _nobody
     ) -> list[Difference]:
@@ -151,30 +106,53 @@ class SyncService:
 
         Raises as ``sync_once``.
         """
+        return list(self.prove(remote, on_progress).differences)
+
+    def prove(self, remote: Remote | None = None, on_progress: Callable[[Progress], None] = _nobody) -> Proof:
+        """As ``verify``, with what was compared: both ends read every record. Raises as ``sync_once``."""
+        from ledger_tui.domain.sync.digest import agreement
+
         with self._remote(remote) as door:
             self.sync_once(door, on_progress)
-            return self._engine(door, on_progress).verify()
+            engine = self._engine(door, on_progress)
+            differences = tuple(engine.verify())
+        with self._database.lean() as lean:
+            known = sync_standing.state(lean)
+        counts = {stream: sum(cell.records for cell in digest.values()) for stream, digest in engine.compared.items()}
+        return Proof(differences, counts, agreement({stream: known.cursor(stream) for stream in engine.compared}))
 
     def listener(self, remote: Remote) -> Listener | None:
         """Hears when colleagues change the registry; None where nobody can hear it."""
         return remote.listener()
 
-    @contextmanager
-    def open(self) -> Iterator[Remote]:
-        """The door to the server, for several exchanges. Raises InputError for a ledger without one."""
-        with self._remote() as remote:
-            yield remote
+    def opened(self) -> Remote:
+        """The door to the server; its caller closes it. Raises InputError for a ledger without one.
+
+        Whatever else is in the way, such as a password file that cannot be read, is noted as a failed exchange.
+        """
+        try:
+            return self._open_remote(self._database)
+        except LedgerError as error:
+            if self.status().is_shared:
+                self._note_failure(error)
+            raise
 
     @contextmanager
-    def _remote(self, given: Remote | None = None) -> Iterator[Remote]:
-        if given is not None:
-            yield given
-            return
-        remote = self._open_remote(self._database)
+    def open(self) -> Iterator[Remote]:
+        """The door to the server, for several exchanges. Raises as ``opened``."""
+        remote = self.opened()
         try:
             yield remote
         finally:
             remote.close()
+
+    @contextmanager
+    def _remote(self, given: Remote | None) -> Iterator[Remote]:
+        if given is not None:
+            yield given
+            return
+        with self.open() as remote:
+            yield remote
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -235,6 +213,11 @@ class SyncService:
         )  # fmt: skip
         return replace(status, agreed=None) if status.pending else status
 
+    def file_mark(self) -> object:
+        """Something that is another after whatever program wrote to the ledger; None where that cannot be told."""
+        path = self._database.path
+        return None if path is None else files.change_mark(path)
+
     def receipts(self, limit: int = 50) -> list[SyncReceiptRow]:
         """What exchanges did, newest first; those that found nothing to do are not kept."""
         with self._database.lean() as lean:
@@ -267,41 +250,13 @@ class SyncService:
         with self._database.lean() as lean:
             return sync_sharing.withheld(lean)
 
-    # People
-
-    def devices(self) -> list[Device]:
-        """Who brought something to the shared ledger, and when last."""
-        with self._remote() as remote:
-            return remote.devices()
-
-    def members(self) -> list[Member]:
-        """The accounts of the shared ledger, for its owners and admins."""
-        with self._people() as remote:
-            found: list[Member] = remote.members()
-            return found
-
-    def enrol(self, login: str, role: str) -> None:
-        """Give a login of the server a role in the shared ledger."""
-        with self._people() as remote:
-            remote.enrol(login, role)
-
-    def dismiss(self, login: str) -> None:
-        """Take a login's role away."""
-        with self._people() as remote:
-            remote.dismiss(login)
-
-    @contextmanager
-    def _people(self) -> Iterator[Any]:
-        with self._remote() as remote:
-            yield remote
-
     def _engine(self, remote: Remote, on_progress: Callable[[Progress], None]) -> Engine:
         from ledger_tui.store.sync_log import LedgerLog
         from ledger_tui.sync.door import Client
         from ledger_tui.sync.engine import Engine
 
         self._check_file()
-        log, client = LedgerLog(self._database), Client(self._device(), _release())
+        log, client = LedgerLog(self._database), Client(self._device(), release())
         return Engine(log, remote, client, streams=self.sharing().streams, on_progress=on_progress)
 
     def _check_file(self) -> None:
@@ -311,12 +266,6 @@ class SyncService:
                 title="This ledger is shared already",
                 remedy="Sync is for ledgers in files; open this one from everywhere.",
             )
-
-
-def _release() -> str:
-    from importlib.metadata import version
-
-    return version("ledger-tui")
 
 
 def _lock_of(path: Path) -> Path:

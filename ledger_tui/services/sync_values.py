@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger_tui.domain.sync.records import Stream
     from ledger_tui.domain.sync.sharing import Sharing
+    from ledger_tui.sync.engine import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,18 @@ class SyncReceiptRow:
         """The row of a kept receipt."""
         names = ("sent", "came", "refused", "quarantined", "resyncs", "agreed", "why_not")
         return cls(at_us, **{name: detail[name] for name in names if name in detail})
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What comparing both ends found."""
+
+    differences: tuple[Difference, ...]
+    """Empty when both hold the same."""
+    records: Mapping[Stream, int]
+    """How many records the server holds of what this account may read."""
+    digits: str
+    """Four hex digits of what both ends hold: every ledger that agrees with the server shows the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,16 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock
 from ledger_tui.errors import DatabaseDamaged, LedgerError
 from ledger_tui.store import backup, files, sqlite
+from ledger_tui.store.check import Check as Check
 from ledger_tui.store.failures import masked, translated
 from ledger_tui.store.migrations import SCHEMA
+from ledger_tui.store.sync_check import sync_check
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
@@ -29,16 +30,6 @@ LITTLE_ROOM = 100 * 1024 * 1024
 OLD_BACKUP_DAYS = 7
 LIBRARIES = ("textual", "sqlmodel", "sqlalchemy", "alembic", "pydantic", "jinja2", "openai", "anthropic", "psycopg")
 TABLES = ("prompts", "prompt_versions", "journal", "usages", "executions", "traces", "spans")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at; ``remedy`` says what to do when the status is not ``ok``."""
-
-    name: str
-    status: Literal["ok", "warn", "bad"]
-    detail: str
-    remedy: str = ""
 
 
 def all_checks(database: Database) -> list[Check]:
@@ -276,7 +267,7 @@ def _search(lean: Lean) -> Iterator[Check]:
     yield Check("search", "ok", f"{waiting} spans wait to be indexed" if waiting else "knows every span")
 
 
-FACT_CHECKS: list[Callable[[Lean], Iterable[Check]]] = [_counts, _folds, _search]
+FACT_CHECKS: list[Callable[[Lean], Iterable[Check]]] = [_counts, _folds, _search, sync_check]
 """Looks at what is stored, in one read transaction. A later room appends its own function here."""
 
 

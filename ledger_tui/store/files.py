@@ -124,6 +124,19 @@ def backups_folder(database: Path, paths: Paths) -> Path:
     return paths.backups / f"{database.stem}-{digest}"
 
 
+def change_mark(path: Path) -> tuple[tuple[int, int] | None, ...]:
+    """When a SQLite file and its log were last written to and how large they are; None for one that is not there."""
+    marks: list[tuple[int, int] | None] = []
+    for one in (path, path.with_name(path.name + "-wal")):
+        try:
+            found = one.stat()
+        except OSError:
+            marks.append(None)
+        else:
+            marks.append((found.st_mtime_ns, found.st_size))
+    return tuple(marks)
+
+
 @contextmanager
 def exclusive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     """Hold an operating-system lock on ``path`` (made when missing); DatabaseLocked after ``timeout_s`` seconds.
@@ -142,6 +155,8 @@ def exclusive_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
             time.sleep(0.02)
         yield
     finally:
+        # A process that was forked meanwhile has the descriptor too: closing ours alone would leave it the lock.
+        let_go(descriptor)
         os.close(descriptor)
 
 
@@ -157,6 +172,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def let_go(descriptor: int) -> None:
+        """The lock goes when the descriptor is closed: nobody else can have it here."""
+
 else:
 
     def try_lock(descriptor: int) -> bool:
@@ -168,6 +186,12 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def let_go(descriptor: int) -> None:
+        """Give the lock up, for every process that shares the descriptor."""
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def network_file_system(path: Path) -> str | None:

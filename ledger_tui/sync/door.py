@@ -53,6 +53,16 @@ class RemoteRefused(SyncError):
     default_remedy = "Ask the owner of the shared ledger for access."
 
 
+class PasswordWanted(RemoteRefused):
+    """The server asks for a password: there was none, or it is not the right one."""
+
+    default_title = "The shared server asks for a password"
+    default_remedy = (
+        "Set LEDGER_SYNC_PASSWORD, or LEDGER_SYNC_PASSWORD_FILE to the path of a private file, or run the command on a "
+        "terminal, where it asks."
+    )
+
+
 class OtherLedger(SyncError):
     """Behind the address is another shared ledger than the one this ledger belongs to; nothing was exchanged."""
 

@@ -95,6 +95,11 @@ class Target:
         return made
 
     @property
+    def user(self) -> str:
+        """The account."""
+        return self._given["user"]
+
+    @property
     def password(self) -> str | None:
         """The password; None when the address has none."""
         return self._given.get("password")

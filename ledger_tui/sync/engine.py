@@ -154,6 +154,8 @@ class Engine:
         self._receipt = Receipt()
         self._pushed: set[Stream] = set()
         self._registry_s = time.monotonic()
+        self.compared: dict[Stream, Digest] = {}
+        """The server's digests that ``verify`` compared."""
 
     def sync(self) -> Receipt:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
@@ -215,6 +217,7 @@ class Engine:
             if horizon is None or month >= horizon or month == NO_MONTH
         }
         mine, theirs = merged(kept.values()), self.remote.digest(stream, None, horizon)
+        self.compared[stream] = theirs
         if not differing(mine, theirs):
             return []
         found = [

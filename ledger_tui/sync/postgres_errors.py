@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ledger_tui.errors import LedgerError, SyncError
-from ledger_tui.sync.door import BatchRefused, RemoteRefused, RemoteUnavailable
+from ledger_tui.sync.door import BatchRefused, PasswordWanted, RemoteRefused, RemoteUnavailable
 
 if TYPE_CHECKING:
     from ledger_tui.sync.dsn import Target
@@ -18,8 +18,8 @@ STRANGER = "there is no such shared ledger for this account"
 """The same words for an account and for a ledger that is not known."""
 _BATCH = ("22", "23514", "54")
 """A value that the database cannot take: a broken text, a number out of range, nested too deeply or too large to index."""
+_WRONG_PASSWORD = "the password is wrong, or there is no such account"  # noqa: S105 - words for people
 _REFUSED_LOGIN = {
-    "28P01": "the password is wrong, or there is no such account",
     "28000": "the server does not let this account in",
     "3D000": "there is no such database",
 }
@@ -53,6 +53,8 @@ def translate(error: Exception, target: Target) -> SyncError:
         return RemoteRefused(
             text, title="The server has no such login", remedy="The one who runs the server makes it first."
         )
+    if state == "28P01":
+        return wrong_password(target)
     if state in _REFUSED_LOGIN:
         return RemoteRefused(f"{_REFUSED_LOGIN[state]} ({target.label})")
     if state == "25006":
@@ -75,16 +77,21 @@ def no_ledger(target: Target) -> SyncError:
     )
 
 
+def wrong_password(target: Target) -> PasswordWanted:
+    """The server did not take the password."""
+    return PasswordWanted(f"{_WRONG_PASSWORD} ({target.label})", title="The shared server refused the password")
+
+
 def _of_the_line(text: str, target: Target) -> SyncError:
     """An error without a code comes from libpq: no connection, a refused one, or one that was cut."""
     if "password authentication failed" in text:
-        return RemoteRefused(f"{_REFUSED_LOGIN['28P01']} ({target.label})")
+        return wrong_password(target)
     if re.search(r'FATAL: +(database|role) "', text):
         return RemoteRefused(f"there is no such database or account ({target.label})")
     if "definition of service" in text:
         return RemoteRefused("PGSERVICE names a service that libpq does not find", remedy="Unset PGSERVICE.")
     if "no password supplied" in text:
-        return RemoteRefused(f"it asks for a password ({target.label})")
+        return PasswordWanted(f"none is known for {target.label}")
     if any(word in text for word in _TLS_WORDS):
         return RemoteRefused(
             text,

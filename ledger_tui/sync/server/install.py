@@ -26,7 +26,8 @@ class SchemaRights(RemoteRefused):
 
     default_title = "This account may not make a shared ledger here"
     default_remedy = (
-        "Give the SQL to the one who runs the server, or name an account that may create roles and schemas."
+        "Give the SQL to the one who runs the server ('ledger-tui sync init --print-sql' prints it), or name an account that "
+        "may create roles and schemas."
     )
 
     def __init__(self, cause: str, script: str) -> None:
@@ -44,15 +45,19 @@ class Installed:
     made_workspace: bool
 
 
-def script(workspace: str, name: str = "") -> str:
-    """Everything that makes a shared ledger on an empty database, as SQL for psql: the account that runs it becomes owner."""
+def script(workspace: str, name: str = "", owner: str = "") -> str:
+    """Everything that makes a shared ledger on an empty database, as SQL for psql: the account that runs it becomes owner.
+
+    owner: a login that the server has already and that becomes an owner too.
+    """
     parts = ["BEGIN;", f"SELECT pg_advisory_xact_lock({INSTALL_LOCK});"]
     for number, (title, text) in enumerate(steps(), 1):
         parts.append(f"-- {title}\n{text.strip()}")
         if number == 1:
             parts.append(f"{_OWNER};")
     call = f"SELECT sync.make_workspace('{uuid.UUID(workspace)}', '{_quoted(name)}');"
-    return "\n\n".join([*parts, f"{_mark()};", "SELECT sync.care_v1();", call, "COMMIT;", ""])
+    enrol = [f"SELECT sync.enrol_v1('{uuid.UUID(workspace)}', '{_quoted(owner)}', 'owner');"] if owner else []
+    return "\n\n".join([*parts, f"{_mark()};", "SELECT sync.care_v1();", call, "COMMIT;", *enrol, ""])
 
 
 def install(target: Target, *, workspace: str | None = None, name: str = "") -> Installed:
@@ -70,7 +75,7 @@ def install(target: Target, *, workspace: str | None = None, name: str = "") -> 
             with connection.transaction():
                 return _run(connection, wanted, workspace is not None, name)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise SchemaRights(str(error).splitlines()[0], script(wanted, name)) from error
+            raise SchemaRights(str(error).splitlines()[0], script(wanted, name, target.user)) from error
 
 
 def _run(connection: Any, wanted: str, asked: bool, name: str) -> Installed:

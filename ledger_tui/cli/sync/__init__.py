@@ -1,0 +1,1 @@
+"""``ledger-tui sync``: one ledger for a team."""

@@ -1,0 +1,428 @@
+"""``ledger-tui sync``: two machines share a ledger through a real server, for people and for scripts."""
+
+from __future__ import annotations
+
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keyring
+import psycopg
+import pytest
+from keyring.backend import KeyringBackend
+from ledger_tui.providers import secrets
+from psycopg.conninfo import make_conninfo
+
+from tests.cli.conftest import Answer, Call
+
+PASSWORD = "canary-4f1c7e92b0aa"
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring that keeps its items in this object."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.items.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.items[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.items[service, username]
+
+
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
+    """A working keyring, and no password that another test left in this process."""
+    monkeypatch.setattr(secrets, "_in_memory", {})
+    monkeypatch.setattr(secrets, "_keyring_off_until", 0.0)
+    before, made = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
+
+
+class Server:
+    """An empty database of a server, with logins that need their password."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.mark = uuid.uuid4().hex[:8]
+        self.logins: list[str] = []
+
+    def run(self, sql: str, login: str = "") -> list[tuple[Any, ...]]:
+        """Statements as the superuser or as a login; the rows of the last."""
+        with psycopg.connect(self.address(login, PASSWORD) if login else self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def login(self, name: str, rights: str = "") -> str:
+        """A login that may connect with ``PASSWORD`` only."""
+        login = f"{name}_{self.mark}"
+        self.logins.append(login)
+        self.run(f"CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}' {rights} IN ROLE asks_for_password")
+        return login
+
+    def address(self, login: str, password: str | None = None) -> str:
+        """The address for a login, by default without its password."""
+        return str(make_conninfo(self.url, user=login, password=password))
+
+    def close(self) -> None:
+        """Drop the logins."""
+        for login in self.logins:
+            self.run(f"DROP OWNED BY {login} CASCADE; DROP ROLE {login}")
+
+
+@pytest.fixture(scope="session")
+def asking_server(postgres_server: str) -> str:
+    """The server of the test run, which lets the members of one role in with their password only."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        row = connection.execute("SHOW hba_file").fetchone()
+        assert row is not None
+        file = Path(row[0])
+        rules = file.read_text()
+        connection.execute("CREATE ROLE asks_for_password")
+        connection.execute("CREATE ROLE no_password LOGIN IN ROLE asks_for_password")
+        file.write_text("local all +asks_for_password scram-sha-256\n" + rules)
+        connection.execute("SELECT pg_reload_conf()")
+    address = make_conninfo(postgres_server, user="no_password")
+    for _ in range(1_000):
+        try:
+            psycopg.connect(address).close()
+        except psycopg.OperationalError:
+            return postgres_server
+    raise AssertionError("the server never read its rules again")
+
+
+@pytest.fixture
+def server(asking_server: str, postgres_url: str) -> Iterator[Server]:
+    """An empty database with logins."""
+    made = Server(postgres_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def owner(server: Server) -> str:
+    """The address of an account that may make a shared ledger."""
+    return server.address(server.login("ada", "SUPERUSER"))
+
+
+@pytest.fixture
+def machine(call: Call, tmp_path: Path) -> Callable[[str], Call]:
+    """``machine("grace")``: the command line with a ledger of that name."""
+
+    def of(name: str) -> Call:
+        def run(*arguments: str) -> Answer:
+            return call("--database-url", str(tmp_path / f"{name}.db"), *arguments)
+
+        return run
+
+    return of
+
+
+def save(call: Call, tmp_path: Path, text: str, *more: str, name: str = "mail/welcome") -> None:
+    """Save a version of a prompt."""
+    file = tmp_path / "text.txt"
+    file.write_text(text)
+    answer = call("prompts", "save", name, "--file", str(file), *more)
+    assert answer.code == 0, answer.err
+
+
+def digits(answer: Answer) -> str:
+    """The four digits of an exchange."""
+    assert answer.code == 0, answer.err
+    found = re.search(r"^= ([0-9a-f]{4})", answer.text, re.MULTILINE)
+    assert found, answer.text
+    return found[1]
+
+
+def test_a_team_starts(
+    machine: Callable[[str], Call], server: Server, owner: str, ring: MemoryKeyring, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """init and join with a password of the environment; after edits on both and an exchange each, both hold both."""
+    ada, grace = machine("ada"), machine("grace")
+    save(ada, tmp_path, "Hello {{ name }}")
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
+    made = ada("sync", "init", owner, "--name", "team")
+    assert made.code == 0 and "made" in made.err and "1 version" in made.text
+    second = server.login("grace")
+    assert ada("sync", "enrol", second, "member").code == 0
+    joined = grace("sync", "join", server.address(second), "--json").json
+    assert not joined["made"] and joined["password_kept"] == "environment" and joined["sync"]["came"]["meta"] > 0
+    save(grace, tmp_path, "Hi {{ name }}")
+    save(ada, tmp_path, "Sorted", name="support/triage")
+    ada("sync"), grace("sync")
+    assert digits(ada("sync")) == digits(grace("sync"))
+    for one in (ada, grace):
+        names = [prompt["name"] for prompt in one("prompts", "list", "--json").json["prompts"]]
+        assert names == ["mail/welcome", "support/triage"]
+        assert len(one("prompts", "history", "mail/welcome", "--json").json["versions"]) == 2
+    roles = {row["login"]: row["role"] for row in ada("sync", "members", "--json").json["members"]}
+    assert roles[second] == "member" and "owner" in roles.values()
+    found = ada("sync", "devices", "--json").json["devices"]
+    assert {row["account"] for row in found} == set(roles)
+    assert ada("sync", "dismiss", second).code == 0
+    refused = grace("sync")
+    assert refused.code == 1 and "no such shared ledger" in refused.err
+
+
+@pytest.fixture
+def pair(
+    machine: Callable[[str], Call], server: Server, owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Call, Call]:
+    """Two ledgers that share a server and are equal; the password is in the environment."""
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
+    ada, grace = machine("ada"), machine("grace")
+    save(ada, tmp_path, "Hello {{ name }}")
+    assert ada("sync", "init", owner).code == 0
+    assert grace("sync", "join", owner).code == 0
+    return ada, grace
+
+
+def test_a_dry_run_names_what_would_go(pair: tuple[Call, Call], tmp_path: Path) -> None:
+    """--dry-run counts what would go and come, names the prompts, and changes nothing at either end."""
+    ada, grace = pair
+    save(ada, tmp_path, "Hi", name="support/triage")
+    assert ada("run", "support/triage", "--model", "offline", "--param", "offline_delay_s=0").code == 0
+    save(grace, tmp_path, "Hey {{ name }}")
+    grace("sync")
+    for _ in range(2):
+        told = ada("sync", "--dry-run", "--json").json
+        assert [prompt["name"] for prompt in told["prompts"]] == ["support/triage"]
+        assert (
+            told["prompts"][0]["facts"]["version"] == 1 and told["numbers"]["span"] == told["numbers"]["execution"] == 1
+        )
+        assert told["sending"]["telemetry"] == sum(told["numbers"].values()) and told["coming"]["meta"] > 0
+    lines = ada("sync", "--dry-run").text
+    assert re.search(r"^would go .*\n .*support/triage +1 version", lines, re.MULTILINE) and "would come" in lines
+    receipt = ada("sync", "--json").json
+    assert receipt["sent"] == {**told["numbers"], **told["prompts"][0]["facts"]} and receipt["came"] == {
+        stream: count for stream, count in told["coming"].items() if count
+    }
+    assert receipt["agreed"] == digits(ada("sync"))
+
+
+def test_status_needs_nobody(pair: tuple[Call, Call], tmp_path: Path, server: Server, call: Call) -> None:
+    """status answers from the ledger alone and ends with 0, whether shared, unreachable or shared with nobody."""
+    ada, _ = pair
+    found = ada("sync", "status", "--json").json
+    assert (found["shared"], found["pending"], found["set_aside"], found["error"]) == (True, 0, 0, None)
+    assert found["agreed"] == digits(ada("sync")) and found["sharing"]["streams"] == ["meta", "telemetry"]
+    save(ada, tmp_path, "Later")
+    waiting = ada("sync", "status", "--json").json
+    assert waiting["pending"] == waiting["waiting"]["meta"] > 0 and waiting["agreed"] is None
+    assert "facts" in ada("sync", "status").text
+    alone = call("sync", "status")
+    assert (alone.code, alone.out) == (0, b"") and "nobody" in alone.err
+    assert call("sync", "status", "--json").json["shared"] is False
+    for command in ((), ("verify",), ("devices",), ("leave",), ("--dry-run",)):
+        answer = call("sync", *command)
+        assert answer.code == 1 and "sync init" in answer.err
+
+
+def test_verify_proves_or_names_the_place(pair: tuple[Call, Call], server: Server, tmp_path: Path) -> None:
+    """verify shows the digits of the exchange while both ends hold the same; else it ends with 3 and says where they differ."""
+    ada, _ = pair
+    held = ada("sync", "verify")
+    assert digits(held) == digits(ada("sync")) and "facts" in held.text
+    server.run("DELETE FROM sync.rec WHERE kind = 'label'")
+    broken = ada("sync", "verify")
+    assert broken.code == 3 and re.search(r"✗ .* meta.*bucket [0-9a-f]{2}: \d+ records? here, \d+ there", broken.text)
+    told = ada("sync", "verify", "--json")
+    assert told.code == 3 and not told.json["same"] and told.json["differences"][0]["stream"] == "meta"
+
+
+def test_what_may_leave(pair: tuple[Call, Call], tmp_path: Path, server: Server) -> None:
+    """Rules for everything and for folders hold from the next exchange on; texts leave only after they were asked for."""
+    ada, _ = pair
+    save(ada, tmp_path, "Secret", name="private/one")
+    assert ada("sync", "share", "--folder", "private/", "--no-numbers", "--json").json["folders"] == [
+        {"folder": "private/", "numbers": False, "texts": False}
+    ]
+    for name in ("private/one", "mail/welcome"):
+        ran = ada("run", name, "--var", "name=Ada", "--model", "offline", "--param", "offline_delay_s=0")
+        assert ran.code == 0, ran.err
+    assert ada("sync", "--dry-run", "--json").json["at_home"] > 0
+    assert ada("sync", "--json").json["sent"]["execution"] == 1
+    warned = ada("sync", "share", "--texts")
+    assert "texts leave this machine" in warned.err and "private/" in warned.text
+    assert ada("sync", "--json").json["sent"]["text"] > 0
+    narrowed = ada("sync", "share", "--no-texts", "--remove-folder", "private/")
+    assert "stays" in narrowed.err and "private/" not in narrowed.text
+    assert ada("sync", "--json").json["sent"]["execution"] == 1
+    for wrong in (("--folder", "../x", "--texts"), ("--remove-folder", "no/")):
+        assert ada("sync", "share", *wrong).code == 1
+    assert ada("sync", "share", "--folder", "a/").code == 2
+
+
+def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: Path) -> None:
+    """What cannot be taken is listed, shown and forgotten; hostile texts stay texts; the log says what exchanges did."""
+    ada, grace = pair
+    save(grace, tmp_path, "Broken on its way")
+    grace("sync")
+    server.run("UPDATE sync.rec SET body = body || chr(27) || ']0;x' WHERE kind = 'label' AND commit_seq > 2")
+    aside = ada("sync")
+    assert aside.code == 0 and re.search("^set aside +1 record;", aside.text, re.MULTILINE) and "= " not in aside.text
+    (row,) = ada("sync", "quarantine", "--json").json["records"]
+    assert row["way"] == "in" and row["why"] in ada("sync", "quarantine").text
+    shown = ada("sync", "quarantine", "--show", row["key"][:8], "--json").json
+    assert shown["raw"]["kind"] == "label" and ada("sync", "quarantine", "--show", "zzz").code == 1
+    assert b"\x1b" not in ada("sync", "quarantine", "--show", row["key"]).out
+    newest = ada("sync", "log", "--json").json["receipts"][0]
+    assert newest["quarantined"] == 1 and newest["agreed"] is None and "1 set aside" in ada("sync", "log").text
+    assert ada("sync", "quarantine", "--all", "--json").json["dropped"] == [row["key"]]
+    assert ada("sync", "quarantine", "--json").json["records"] == []
+
+
+def test_doctor_tells_of_it(
+    pair: tuple[Call, Call], call: Call, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """doctor says which server, what waits and when both ends agreed without asking anybody; with --sync it asks."""
+
+    def told(answer: Answer) -> dict[str, dict[str, str]]:
+        return {check["name"]: check for check in answer.json["checks"]}
+
+    ada, _ = pair
+    assert told(call("doctor", "--json")).get("sync") is None
+    save(ada, tmp_path, "Waits")
+    found = told(ada("doctor", "--json"))
+    assert found["sync"]["status"] == "ok" and "records wait" in found["sync"]["detail"]
+    assert "agreed 0.0 days ago" in found["sync"]["detail"] and "shared server" not in found
+    asked = ada("doctor", "--sync", "--json")
+    assert told(asked)["shared server"]["status"] == "ok"
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", "wrong")
+    refused = ada("doctor", "--sync", "--json")
+    assert refused.code == 3 and "password" in told(refused)["shared server"]["detail"]
+
+
+def test_leaving_forgets_the_server_and_its_password(
+    machine: Callable[[str], Call], owner: str, ring: MemoryKeyring, tmp_path: Path
+) -> None:
+    """leave takes address and password away and keeps what came; joining again goes on."""
+    ada = machine("ada")
+    save(ada, tmp_path, "Hello")
+    with_password = make_conninfo(owner, password=PASSWORD)
+    made = ada("sync", "init", with_password)
+    assert "history" in made.err and "keyring" in made.err and list(ring.items.values()) == [PASSWORD]
+    assert ada("sync").code == 0
+    assert ada("sync", "leave").code == 0 and not ring.items
+    assert ada("sync").code == 1 and ada("prompts", "show", "mail/welcome").code == 0
+    again = ada("sync", "join", with_password, "--json").json
+    assert again["sync"]["sent"] == {} and again["sync"]["agreed"]
+
+
+def test_a_password_is_asked_for_where_somebody_can_answer(
+    machine: Callable[[str], Call], owner: str, ring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one the error names the two variables; on a terminal it is asked for until it is right, and kept."""
+    ada = machine("ada")
+    refused = ada("sync", "init", owner)
+    assert refused.code == 1 and "LEDGER_SYNC_PASSWORD" in refused.err and "LEDGER_SYNC_PASSWORD_FILE" in refused.err
+    typed = iter(["wrong", PASSWORD, "wrong", PASSWORD])
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: next(typed))
+    made = ada("sync", "init", owner)
+    assert made.code == 0 and "refused the password" in made.err and "keyring" in made.err, made.err
+    ring.items = dict.fromkeys(ring.items, "changed meanwhile")
+    assert digits(ada("sync", "verify")) and list(ring.items.values()) == [PASSWORD]
+
+
+def test_without_a_keyring_that_is_said(
+    machine: Callable[[str], Call], owner: str, ring: MemoryKeyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no keyring can be trusted the password is held for the process only, and a private file serves the next ones."""
+    from keyring.backends.fail import Keyring
+
+    keyring.set_keyring(Keyring())  # type: ignore[no-untyped-call]
+    ada = machine("ada")
+    made = ada("sync", "init", make_conninfo(owner, password=PASSWORD))
+    assert made.code == 0 and "this process only" in made.err and "LEDGER_SYNC_PASSWORD_FILE" in made.err
+    secrets._in_memory.clear()
+    assert ada("sync").code == 1
+    file = tmp_path / "password"
+    file.touch(0o600)
+    file.write_text(PASSWORD + "\n")
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD_FILE", str(file))
+    assert digits(ada("sync"))
+    file.chmod(0o644)
+    open_file = ada("sync")
+    assert open_file.code == 1 and "others" in open_file.err
+    assert "others" in ada("sync", "status", "--json").json["error"]
+
+
+def test_b34_what_is_wrong_with_a_server_is_said(
+    machine: Callable[[str], Call], owner: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong password, a closed port, weaker TLS, a database without a ledger: code 1, cause and remedy; nothing is kept."""
+    ada = machine("ada")
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", "wrong")
+    for address, words in (
+        (owner, "the password is wrong"),
+        ("postgresql://ada@127.0.0.1:1/team", "does not answer"),
+        ("postgresql://ada@db.example.org/team?sslmode=require", "does not verify"),
+        ("postgresql://db.example.org/team", "names no account"),
+        (make_conninfo(server.url), "no shared ledger in this database"),
+    ):
+        answer = ada("sync", "join", address)
+        assert answer.code == 1 and words in answer.err and "→" in answer.err, answer.err
+    assert ada("sync", "status", "--json").json["shared"] is False
+    assert ada("sync", "init").code == 2
+
+
+def test_without_the_rights_there_is_sql(
+    machine: Callable[[str], Call], server: Server, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that may not make schemas gets SQL and code 1; run by one who may, it lets that account join."""
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
+    plain = server.address(server.login("plain"))
+    answer = machine("ada")("sync", "init", plain, "--name", "team")
+    assert answer.code == 1 and "psql" in answer.err and "sync join" in answer.err
+    printed = machine("ada")("sync", "init", plain, "--print-sql")
+    assert printed.code == 0 and printed.text.startswith("BEGIN;")
+    server.run(answer.text)
+    joined = machine("ada")("sync", "join", plain, "--json").json
+    assert joined["sync"]["agreed"]
+    second = server.login("grace")
+    assert machine("ada")("sync", "enrol", second, "reader").code == 0
+    script = machine("ada")("sync", "login-sql", "new", "member").text
+    assert "CREATE ROLE" in script and "enrol_v1" in script and "PASSWORD '" not in script
+    assert machine("ada")("sync", "enrol", "nobody_here", "member").code == 1
+    assert machine("ada")("sync", "enrol", second, "king").code == 2
+
+
+def test_b39_i12_the_password_is_nowhere(
+    machine: Callable[[str], Call], owner: str, server: Server, ring: MemoryKeyring, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Neither files, outputs, process arguments nor the server hold the password after making, failing, exchanging and proving."""
+    ada = machine("ada")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: PASSWORD)
+    outputs = [ada("sync", "init", owner)]
+    save(ada, tmp_path, "Hello")
+    for command in ((), ("status",), ("verify",), ("devices",), ("log",), ("--dry-run",), ("members",)):
+        outputs += [ada("sync", *command), ada("sync", *command, "--json")]
+    outputs += [ada("doctor"), ada("sync", "join", "postgresql://ada@127.0.0.1:1/x")]
+    outputs += [ada("sync", "join", make_conninfo(owner, password=PASSWORD, port="1"))]
+    assert [answer.code for answer in outputs[:-2]].count(0) >= 15
+    for answer in outputs:
+        assert PASSWORD.encode() not in answer.out and PASSWORD not in answer.err
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or PASSWORD.encode() not in file.read_bytes(), file
+    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert PASSWORD.encode() not in arguments.read_bytes()
+        except OSError:
+            continue
+    for sql in ("SELECT body FROM sync.rec", "SELECT device FROM sync.commit", "SELECT query FROM pg_stat_activity"):
+        assert PASSWORD not in str(server.run(sql))
