@@ -56,27 +56,28 @@ class SyncService:
 
     # Making and joining
 
-    def init(self, url: str, *, name: str = "") -> Joined:
+    def init(self, url: str, *, name: str = "", password: str | None = None) -> Joined:
         """Make a shared ledger in an empty Postgres database, or bring one to this release, and share this ledger through it.
 
-        Raises ``SchemaRights`` (its ``script`` is the SQL for the one who may), SyncError, AddressRefused, InputError.
+        password: the account's, when the address has none. Raises ``SchemaRights`` (its ``script`` is the SQL for the one who
+        may), SyncError, AddressRefused, InputError.
         """
         from ledger_tui.sync.server.install import install
 
         self._check_file()
-        target, source = sync_server.with_password(url)
+        target, source = sync_server.with_password(url, password)
         with self._database.lean() as lean:
             mine = sync_standing.state(lean).workspace
         done = install(target, workspace=mine, name=name)
         return self._joined(target, source, done.workspace, made=done.made_workspace)
 
-    def join(self, url: str, *, workspace: str | None = None) -> Joined:
+    def join(self, url: str, *, workspace: str | None = None, password: str | None = None) -> Joined:
         """Share this ledger through a server that has a shared ledger already. Raises as ``init``."""
         from ledger_tui.sync.door import Client
         from ledger_tui.sync.postgres import PostgresRemote
 
         self._check_file()
-        target, source = sync_server.with_password(url)
+        target, source = sync_server.with_password(url, password)
         remote = PostgresRemote(target, workspace)
         try:
             welcome = remote.hello(Client(self._device(), _release()), {})
@@ -211,7 +212,6 @@ class SyncService:
     def status(self) -> SyncStatus:
         """Where the ledger stands, from the ledger alone: cheap enough for every few seconds."""
         from ledger_tui.domain.sync.sharing import Sharing
-        from ledger_tui.store import sync_log
 
         if self._database.dialect != "sqlite":
             return SyncStatus("", None, Sharing())
@@ -220,6 +220,8 @@ class SyncService:
             rules = sync_sharing.sharing(lean)
             if place is None:
                 return SyncStatus("", None, rules)
+            from ledger_tui.store import sync_log
+
             known, last = sync_standing.state(lean), sync_receipts.last(lean)
             waiting = {stream: sync_log.waiting(lean, stream) for stream in rules.streams}
             aside = sync_standing.count_asides(lean)
@@ -228,6 +230,7 @@ class SyncService:
             str(place["label"]), known.workspace, rules, waiting, aside, last.get("at_us"), last.get("agreed"),
             last.get("agreed_us"), ": ".join(part for part in (error.get("title"), error.get("cause")) if part),
             error.get("remedy", "") or "", last.get("failing_since_us"), known.resyncing is not None,
+            {stream: known.cursor(stream).seq for stream in rules.streams},
         )  # fmt: skip
         return replace(status, agreed=None) if status.pending else status
 

@@ -34,14 +34,14 @@ def stored_target(database: Database) -> Target:
     return with_password(str(kept["address"]))[0]
 
 
-def with_password(url: str) -> tuple[Target, str]:
+def with_password(url: str, password: str | None = None) -> tuple[Target, str]:
     """The address with the password that the environment, a file or the keyring has for it, and where that was found.
 
-    A password in the address itself goes before all; then where is empty, as when there is none.
+    A password in the address itself, or the one that is given, goes before all; then where is empty, as when there is none.
     """
     from ledger_tui.sync.dsn import Target
 
-    bare = Target(url)
+    bare = Target(url, password)
     if bare.password is not None:
         return bare, ""
     from ledger_tui.providers.secrets import find_key

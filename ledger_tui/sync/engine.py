@@ -353,7 +353,11 @@ class Engine:
         unsent = {stream: count for stream, count in waiting.items() if count}
         state = self.local.state()
         agreed = None
-        if not any(stream in unsent for stream in self.streams) and not self.local.set_aside() and state.resyncing is None:
+        if (
+            not any(stream in unsent for stream in self.streams)
+            and not self.local.set_aside()
+            and state.resyncing is None
+        ):
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
         return replace(self._receipt, unsent=unsent, agreed=agreed)
 

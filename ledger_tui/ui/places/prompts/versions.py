@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -38,7 +38,8 @@ class VersionList(OptionList):
 ### Versions
 `●` is the active version: what the name alone means. `enter` shows a version in the editor, `space` or a click on `◇`
 marks it, `c` compares the two that are marked (or this one with the one it was written on). `v` makes it active again, `l` puts a
-label on it, `x` takes one off. `u` takes the last of such changes back.
+label on it, `x` takes one off. `u` takes the last of such changes back. `•` marks a version that came from a colleague since the
+prompt was opened last.
 """
     WRITES: ClassVar[frozenset[str]] = frozenset({"wish"})
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,6 +115,7 @@ class Versions(Vertical):
         self._shown = ""
         self._marked: list[str] = []
         self._figures: Mapping[int, CallStats] = {}
+        self._news: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Tabs, the two lists, buttons."""
@@ -155,6 +157,13 @@ class Versions(Vertical):
             self._figures = figures
             self._write_again()
 
+    def show_news(self, versions: Collection[str]) -> None:
+        """Mark these versions, by id: they came from a colleague."""
+        news = frozenset(versions)
+        if news != self._news:
+            self._news = news
+            self._write_again()
+
     def show_drift(self, words: str) -> None:
         """Say in words where code and ledger differ, empty when they do not."""
         shown = self.query_one("#drift", Static)
@@ -182,10 +191,11 @@ class Versions(Vertical):
             ("◆ " if marked else "◇ ", "$primary" if marked else muted),
             ("● " if ACTIVE in version.labels else "  ", "$primary"),
             (number, "bold underline" if version.id == self._shown else "bold"),
+            (" •" if version.id in self._news else "", "$accent"),
             (since, muted),
         ]
         width = max(20, self.query_one(VersionList).scrollable_content_region.width)
-        used = 4 + len(number) + len(since)
+        used = 4 + len(number) + len(since) + 2 * (version.id in self._news)
         for label in (one_line(label, width - 6) for label in version.labels if label != ACTIVE):
             if used + 1 + cell_len(label) > width:
                 parts.append("\n    ")
