@@ -40,6 +40,11 @@ class Paths:
         return self.data / "export-folder"
 
     @property
+    def arrivals(self) -> Path:
+        """What came from colleagues and was not looked at yet."""
+        return self.data / "arrivals"
+
+    @property
     def spool(self) -> Path:
         """Recorded spans on their way into the database."""
         return self.data / "spool"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger_tui.sdk.rendering import Renderer
     from ledger_tui.services.alerts import AlertService
     from ledger_tui.services.analytics import AnalyticsService
+    from ledger_tui.services.arrivals import ArrivalService
     from ledger_tui.services.budget_watch import BudgetWatch
     from ledger_tui.services.budgets import BudgetService
     from ledger_tui.services.care import CareService
@@ -268,6 +269,13 @@ class Rooms:
         from ledger_tui.services.sync import SyncService
 
         return SyncService(self.database, self.paths, device=self.device, before_read=self._settle)
+
+    @cached_property
+    def arrivals(self) -> ArrivalService:
+        """What came from colleagues."""
+        from ledger_tui.services.arrivals import ArrivalService
+
+        return ArrivalService(self.database, self.paths, device=self.device)
 
     @cached_property
     def care(self) -> CareService:

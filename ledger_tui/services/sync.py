@@ -193,7 +193,6 @@ class SyncService(SyncJoining, SyncPeople):
     def status(self) -> SyncStatus:
         """Where the ledger stands, from the ledger alone: cheap enough for every few seconds."""
         from ledger_tui.domain.sync.sharing import Sharing
-        from ledger_tui.store import sync_log
 
         if self._database.dialect != "sqlite":
             return SyncStatus("", None, Sharing())
@@ -202,6 +201,8 @@ class SyncService(SyncJoining, SyncPeople):
             rules = sync_sharing.sharing(lean)
             if place is None:
                 return SyncStatus("", None, rules)
+            from ledger_tui.store import sync_log
+
             known, last = sync_standing.state(lean), sync_receipts.last(lean)
             waiting = {stream: sync_log.waiting(lean, stream) for stream in rules.streams}
             aside = sync_standing.count_asides(lean)
@@ -210,6 +211,7 @@ class SyncService(SyncJoining, SyncPeople):
             str(place["label"]), known.workspace, rules, waiting, aside, last.get("at_us"), last.get("agreed"),
             last.get("agreed_us"), ": ".join(part for part in (error.get("title"), error.get("cause")) if part),
             error.get("remedy", "") or "", last.get("failing_since_us"), known.resyncing is not None,
+            {stream: known.cursor(stream).seq for stream in rules.streams},
         )  # fmt: skip
         return replace(status, agreed=None) if status.pending else status
 

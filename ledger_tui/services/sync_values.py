@@ -36,6 +36,8 @@ class SyncStatus:
     remedy: str = ""
     failing_since_us: int | None = None
     resyncing: bool = False
+    numbers: Mapping[Stream, int] = field(default_factory=dict)
+    """The last number of each stream's history that is here."""
 
     @property
     def is_shared(self) -> bool:

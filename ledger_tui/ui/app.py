@@ -21,7 +21,7 @@ from ledger_tui.domain.text import printable
 from ledger_tui.ui import retention_watch, watch
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.driver import guarded_driver
-from ledger_tui.ui.looking_back import LookingBack
+from ledger_tui.ui.sharing import SharingApp
 from ledger_tui.ui.widgets.top_line import PLACES, LineFacts, TopLine
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def make_place(mode: str) -> Screen[None]:
     return screen
 
 
-class LedgerApp(LookingBack, inherit_bindings=False):
+class LedgerApp(SharingApp, inherit_bindings=False):
     """Owns the ledger and switches between the places.
 
     | Key(s) | Description |
@@ -50,6 +50,7 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     | $ | The receipt of the cost under the cursor. |
     | X | Write what is shown into a file. |
     | ! | Budgets and alerts. |
+    | & | Sync: sharing the ledger with a team. |
     | T, f11 | As of: the ledger as it stood at a moment, and back to the present. |
     | u | Undo the last change of the registry. |
     | ctrl+q | Leave. |
@@ -102,6 +103,14 @@ class LedgerApp(LookingBack, inherit_bindings=False):
             show=False,
             id="app.alerts",
             tooltip="Budgets and alerts: what may be spent, and what was worth telling",
+        ),
+        Binding(
+            "ampersand",
+            "sync",
+            "Sync",
+            show=False,
+            id="app.sync",
+            tooltip="Sync: sharing this ledger with a team, and what may leave this machine",
         ),
         Binding(
             "T,f11",
@@ -162,9 +171,11 @@ class LedgerApp(LookingBack, inherit_bindings=False):
             self.run_worker(watch.search_texts(self), group="search-texts", exclusive=True, exit_on_error=False)
         else:
             self.workers.cancel_group(self, "search-texts")
+        self.watch_sharing()
 
     async def on_unmount(self) -> None:
-        """Close the moments that were looked at."""
+        """End the exchange, and close the moments that were looked at."""
+        await self.stop_sharing()
         await self.close_moments()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -229,6 +240,11 @@ class LedgerApp(LookingBack, inherit_bindings=False):
     def _money_chosen(self) -> None:
         self.action_alerts()
 
+    @on(TopLine.SyncChosen)
+    def action_sync(self) -> None:
+        """Sync, a tab of Settings."""
+        self.call_later(self._visit, "settings", "open_tab", "sync")
+
     @on(TopLine.MomentWanted)
     def _moment_wanted(self) -> None:
         self.choose_moment()
@@ -267,8 +283,9 @@ class LedgerApp(LookingBack, inherit_bindings=False):
         getattr(self._screen_stacks[mode][0], method)(*arguments)
 
     def registry_changed(self) -> None:
-        """Tell every visited place that prompts, versions or labels changed."""
+        """Tell every visited place that prompts, versions or labels changed, and colleagues soon."""
         self._tell_places("registry_changed")
+        self.exchange()
 
     # Actions of the shell
 

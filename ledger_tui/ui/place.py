@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
@@ -87,6 +87,14 @@ class Place(Screen[None]):
 
     def registry_changed(self) -> None:
         """Called when prompts, versions or labels changed somewhere else (an undo, another place)."""
+
+    def registry_arrived(self, names: Collection[str]) -> None:
+        """Called when something came from colleagues for these prompts, or the server gave numbers: nobody asked for it, so what a
+        person is at stays as it is."""
+        self.registry_changed()
+
+    def sync_changed(self) -> None:
+        """Called when ``app.sync_view`` is another one."""
 
     def ledger_changed(self) -> None:
         """Called when ``ledger`` is another moment of the workspace: read again what is shown."""

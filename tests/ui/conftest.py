@@ -91,7 +91,7 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-LASTING = {"watch", "spend", "live", "search-texts", "retention"}
+LASTING = {"watch", "spend", "live", "search-texts", "retention", "sharing", "news"}
 """Groups of workers that last as long as the workstation."""
 
 

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from tests.ui.conftest import Workstation, screen_text, settle, until
 
-TABS = ["Providers", "Options", "Themes", "Actions and their keys", "Rules", "About"]
+TABS = ["Providers", "Options", "Themes", "Actions and their keys", "Shared ledger", "Rules", "About"]
 
 
 async def go_to(pilot, table: str, key: str) -> None:
@@ -28,7 +28,7 @@ async def go_to(pilot, table: str, key: str) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 async def test_every_tab_can_be_reached_by_key(workstation: Workstation, size: tuple[int, int]) -> None:
-    """Six tabs, one after the other, each with its pane."""
+    """Seven tabs, one after the other, each with its pane."""
     async with workstation("settings", size) as pilot:
         for title in TABS:
             await settle(pilot)

@@ -37,7 +37,8 @@ class LineFacts:
     """ok, warn or over."""
     alerts: int = 0
     """How many alerts nobody has looked at."""
-    sync: str = ""
+    sync: tuple[str, ...] = ()
+    """How sync stands, in words and, where there is less room, in fewer; empty for a ledger that is shared with nobody."""
     notable: bool = False
     """A workspace that is not the usual one (a demo, a server) is set off from the rest."""
 
@@ -84,13 +85,18 @@ class TopLine(Widget):
     class MoneyChosen(Message):
         """The spend, a budget or the count of alerts was clicked."""
 
+    @dataclass
+    class SyncChosen(Message):
+        """What is said of sync was clicked."""
+
     def __init__(self, place: str) -> None:
         super().__init__()
         self.place = place
         self._spans: list[tuple[int, int, str]] = []
-        self._money_from = 0
-        """The column where the words about money begin; they end before ``_money_to``."""
-        self._money_to = 0
+        self._money = (0, 0)
+        """The column where the words about money begin, and the one after them."""
+        self._sync = (0, 0)
+        """The same for sync."""
 
     def render(self) -> Content:
         """Places at the left, facts at the right as far as the width allows."""
@@ -105,16 +111,16 @@ class TopLine(Widget):
             parts += [Content(" "), Content.styled(words, style), Content(" ")]
             self._spans.append((column, column + len(words) + 2, mode))
             column += len(words) + 2
-        right, money_at, money_end = self._right(max(0, self.size.width - column - 1))
+        right, spans = self._right(max(0, self.size.width - column - 1))
         gap = max(0, self.size.width - column - right.cell_length - 1)
-        self._money_from, self._money_to = column + gap + money_at, column + gap + money_end
+        self._money, self._sync = (_around(spans, topic, column + gap) for topic in ("money", "sync"))
         return Content.assemble(*parts, " " * gap, right)
 
-    def _right(self, room: int) -> tuple[Content, int, int]:
-        """The facts that have room, and from where to where in them money is spoken of."""
+    def _right(self, room: int) -> tuple[Content, list[tuple[str, int, int]]]:
+        """The facts that have room, and of what which columns of them speak."""
         kept = self._facts()
         while kept and sum(cell_len(one.forms[0]) for one in kept) + 3 * (len(kept) - 1) > room:
-            least = min(kept, key=lambda one: -1 if len(one.forms) > 2 else one.rank)
+            least = min(kept, key=lambda one: -1 if len(one.forms) > (1 if one.topic == "sync" else 2) else one.rank)
             if len(least.forms) > 1:
                 del least.forms[0]
             else:
@@ -123,11 +129,10 @@ class TopLine(Widget):
         column, spans = 0, []
         for one in kept:
             width = cell_len(one.forms[0])
-            if one.is_money:
-                spans.append((column, column + width))
+            spans.append((one.topic, column, column + width))
             column += width + 3
         words = Content.styled(" · ", muted).join([Content.styled(one.forms[0], one.style) for one in kept])
-        return words, spans[0][0] if spans else 0, spans[-1][1] if spans else 0
+        return words, spans
 
     def _facts(self) -> list[_Fact]:
         facts = self.facts
@@ -138,20 +143,22 @@ class TopLine(Widget):
         wanted = [
             _Fact([facts.workspace], notable if facts.notable else muted, 2 if facts.notable else 0),
             _Fact([facts.environment], muted, 1),
-            _Fact([alerts, f"!{facts.alerts}" if alerts else ""], notable, 5, True),
-            _Fact([facts.spend], plain, 3, True),
-            _Fact([*facts.budget], by_state.get(facts.budget_state, plain), 6, True),
-            _Fact([facts.sync], muted, 4),
+            _Fact([alerts, f"!{facts.alerts}" if alerts else ""], notable, 5, "money"),
+            _Fact([facts.spend], plain, 3, "money"),
+            _Fact([*facts.budget], by_state.get(facts.budget_state, plain), 6, "money"),
+            _Fact([*facts.sync], muted, 4, "sync"),
         ]
         for one in wanted:
-            one.forms = [one_line(form, 60 if one.is_money else 24) for form in one.forms if form]
+            one.forms = [one_line(form, 60 if one.topic else 24) for form in one.forms if form]
         return [one for one in wanted if one.forms]
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a place goes there, one on what was spent shows the budgets, one beside them asks for a moment."""
-        if self._money_from <= event.x < self._money_to:
-            self.post_message(self.MoneyChosen())
-            return
+        """A click on a place goes there, one on what was spent shows the budgets, one on sync shows that, one beside
+        them asks for a moment."""
+        for (start, end), chosen in ((self._money, self.MoneyChosen), (self._sync, self.SyncChosen)):
+            if start <= event.x < end:
+                self.post_message(chosen())
+                return
         for start, end, mode in self._spans:
             if start <= event.x < end:
                 self.post_message(self.Chosen(mode))
@@ -166,4 +173,11 @@ class _Fact:
     forms: list[str]
     style: Any
     rank: int
-    is_money: bool = False
+    topic: str = ""
+    """``money`` and ``sync`` can be clicked."""
+
+
+def _around(spans: list[tuple[str, int, int]], topic: str, shift: int) -> tuple[int, int]:
+    """From where to where a topic is spoken of."""
+    found = [(start, end) for one, start, end in spans if one == topic]
+    return (shift + found[0][0], shift + found[-1][1]) if found else (0, 0)

@@ -14,7 +14,7 @@ from ledger_tui.ui.places.prompts.drift_watch import DriftWatch
 from ledger_tui.ui.places.prompts.findings import Findings, KnownVariables
 from ledger_tui.ui.places.prompts.last import keep_last_prompt, last_prompt
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
-from ledger_tui.ui.places.prompts.subject import Subject, read_subject, version_figures
+from ledger_tui.ui.places.prompts.subject import Subject, came_words, read_subject, version_figures
 from ledger_tui.ui.places.prompts.version_work import VersionWork
 from ledger_tui.ui.places.prompts.versions import Versions
 from ledger_tui.ui.safe import line
@@ -46,6 +46,8 @@ class OpenWork(VersionWork):
         self._unregistered = 0
         self._asked = ""
         """The name that somebody asked to open and that is being read."""
+        self.arrived: frozenset[str] = frozenset()
+        """The versions of the open prompt that came from colleagues since it was opened last."""
 
     # The list
 
@@ -235,12 +237,21 @@ class OpenWork(VersionWork):
             # The panes come right after the first frame; this subject was faster.
             self.set_timer(DELAY_S, partial(self.show_subject, subject, focus))
             return
-        before, self.subject, self._asked = self.subject, subject, ""
+        before = self.subject
+        if before is not None and before.name == subject.name and not (self.dirty or subject.read_only):
+            self.flush()
+            if self.dirty:
+                # Somebody began to type while this was read: it is their text that stays.
+                self.reopen()
+                return
+        self.subject, self._asked = subject, ""
         self.remove_class("-no-subject")
         self.refresh_bindings()
         same = before is not None and before.name == subject.name
         if not same:
             self._known = KnownVariables()
+            self.arrived = frozenset()
+        self.arrived |= self.app.sync_view.news.get(subject.name, frozenset())
         editor = self.editor
         if not (same and self.dirty and not subject.read_only):
             self.dirty = subject.edit.differs(subject.baseline)
@@ -248,7 +259,9 @@ class OpenWork(VersionWork):
             self.query_one(Findings).show_estimate("")
             self.examine()
         editor.read_only = subject.read_only
-        self.query_one(Versions).show(subject.versions, subject.base.id if subject.base else "", subject.heads)
+        versions = self.query_one(Versions)
+        versions.show(subject.versions, subject.base.id if subject.base else "", subject.heads)
+        versions.show_news(self.arrived)
         self._say_drift()
         tree = self.query_one(PromptTree)
         (tree.point_at if focus else tree.mark_open)(subject.name)
@@ -257,6 +270,7 @@ class OpenWork(VersionWork):
         self._title()
         if focus:
             editor.blocks[0].area.focus()
+            self.app.prompt_opened(subject.name)
 
     def _show_figures(self, figures: dict[int, CallStats]) -> None:
         self.query_one(Versions).show_figures(figures)
@@ -293,7 +307,8 @@ class OpenWork(VersionWork):
             words = f"{version} is not the active version. Saving a change makes a new one from it."
         else:
             words = ""
-        self.editor.show_banner(words)
+        came = came_words(subject, self.arrived)
+        self.editor.show_banner(f"{came} {words}".strip() if came and self.dirty else came or words)
 
     def show_tab(self, tab: str) -> None:
         """On a narrow terminal, show this one of the three panes."""

@@ -51,7 +51,8 @@ Prompts stand in folders: `support/answer` is `answer` in the folder `support`. 
 active, `*` marks a draft that is not saved. Where there is little room, `P` is the label production, `S` staging and
 `+` any other. The prompt under the cursor is shown beside the tree.
 
-`⑂` marks a prompt that several people wrote at once; `C` shows what they want.
+`⑂` marks a prompt that several people wrote at once; `C` shows what they want. `•` marks one that something came for from a
+colleague, until it is opened.
 
 `≠` marks a prompt of your code whose text differs somewhere between code, git, ledger and runs; `w` shows where.
 
@@ -114,6 +115,7 @@ back, `a` lists the archived ones too.
         self._drafts: Collection[str] = ()
         self._drifting: frozenset[str] = frozenset()
         self._contested = False
+        self._news: frozenset[str] = frozenset()
         self._filter = ""
         self._hits: frozenset[str] = frozenset()
         self._folded: set[str] = set()
@@ -149,6 +151,13 @@ back, `a` lists the archived ones too.
         drifting = frozenset(names)
         if drifting != self._drifting:
             self._drifting = drifting
+            self.refresh()
+
+    def show_news(self, names: Iterable[str]) -> None:
+        """Mark these prompts: something new came for them."""
+        news = frozenset(names)
+        if news != self._news:
+            self._news = news
             self.refresh()
 
     def filter_by(self, text: str) -> None:
@@ -241,6 +250,7 @@ back, `a` lists the archived ones too.
     def _prompt(self, row: TreeRow, width: int) -> list[tuple[str, str]]:
         mark = "● " if row.path == self.opened else "≡ " if row.by_text else "  "
         left = "  " * row.depth + mark + one_line(row.label)
+        news: list[tuple[str, str]] = [(" •", "label")] if row.path in self._news else []
         prompt = row.prompt
         version = "new" if prompt is None else f"v{prompt.active_number}" if prompt.active_number else "v—"
         version = "arch" if prompt is not None and prompt.archived else version
@@ -249,7 +259,7 @@ back, `a` lists the archived ones too.
             right = [("⑂" if prompt is not None and prompt.contested else " ", "draft"), *right]
         if self._drifting:
             right = [("≠" if row.path in self._drifting else " ", "draft"), *right]
-        room = width - cell_len(left) - 7
+        room = width - cell_len(left) - 7 - 2 * len(news)
         if ROOM_FOR_MARKS <= width < ROOM_FOR_LABELS:
             right = [(_marks(prompt), "label"), *right]
         elif prompt is not None and width >= ROOM_FOR_LABELS:
@@ -262,10 +272,10 @@ back, `a` lists the archived ones too.
                     extra.append((f" {text}", look))
                     room -= cell_len(text) + 1
             right = [*extra, *right]
-        used = sum(cell_len(text) for text, _ in right)
+        used = sum(cell_len(text) for text, _ in [*news, *right])
         if cell_len(left) + used > width:
             left = left[: max(1, width - used - 1)] + "…"
-        return [(left, ""), (" " * max(0, width - cell_len(left) - used), ""), *right]
+        return [(left, ""), *news, (" " * max(0, width - cell_len(left) - used), ""), *right]
 
     def on_resize(self) -> None:
         """The scrollbar follows the new size."""

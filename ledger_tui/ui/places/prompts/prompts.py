@@ -16,13 +16,14 @@ from ledger_tui.domain.content import ROLES
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.code import CodeSubject
 from ledger_tui.ui.export_subject import ExportSubject
+from ledger_tui.ui.places.prompts.arriving import ArrivingWork
 from ledger_tui.ui.places.prompts.code import code_of
 from ledger_tui.ui.places.prompts.dialogs import NameDialog
 from ledger_tui.ui.places.prompts.editor import Editor
 from ledger_tui.ui.places.prompts.exporting import prompt_subjects
 from ledger_tui.ui.places.prompts.fields import Fields
 from ledger_tui.ui.places.prompts.findings import Findings
-from ledger_tui.ui.places.prompts.open_work import TABS, OpenWork
+from ledger_tui.ui.places.prompts.open_work import TABS
 from ledger_tui.ui.places.prompts.prompt_tree import PromptTree
 from ledger_tui.ui.places.prompts.subject import Subject
 from ledger_tui.ui.places.prompts.versions import Versions
@@ -31,7 +32,7 @@ from ledger_tui.ui.widgets.later import Later
 from ledger_tui.ui.widgets.tab_line import TabLine
 
 
-class PromptsPlace(OpenWork):
+class PromptsPlace(ArrivingWork):
     """Tree, editor, versions; on a narrow terminal one of the three at a time."""
 
     PLACE = "prompts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.selection import Selection
+from ledger_tui.domain.text import one_line
 from ledger_tui.domain.values import ACTIVE, PromptRow, VersionRow
 from ledger_tui.errors import NotFound
 from ledger_tui.ui.places.prompts.edit import Edit
@@ -83,6 +85,18 @@ def read_subject(ledger: PromptLedger, name: str, version_id: str | None = None)
     heads = frozenset(head.version_id for head in ledger.conflicts.heads(name)) if prompt.contested else frozenset()
     heads = heads if len(heads) > 1 else frozenset()
     return Subject(name, prompt, versions, base, content, draft, waiting, past, heads)
+
+
+def came_words(subject: Subject, arrived: Collection[str]) -> str:
+    """Says that a colleague wrote a newer version than the one that is shown; empty when nobody did. arrived: ids that came."""
+    base = subject.base
+    if base is None or subject.past:
+        return ""
+    newer = [version for version in subject.versions if version.id in arrived and version.number > base.number]
+    if not newer:
+        return ""
+    number, author = newer[0].number, one_line(newer[0].author, 30)
+    return f"• v{number} by {author} came. The text here is still v{base.number}; enter in Versions shows v{number}."
 
 
 def version_figures(ledger: PromptLedger, name: str) -> dict[int, CallStats]:

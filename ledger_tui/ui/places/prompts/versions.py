@@ -37,7 +37,8 @@ class VersionList(OptionList):
     HELP = """
 ### Versions
 `●` is the active version: what the name alone means. `⑂` marks versions that two people wrote at once (`C` decides); a number
-with a star (`v6*`) can still move once, as the shared server has not given it yet.
+with a star (`v6*`) can still move once, as the shared server has not given it yet. `•` marks a version that came from a colleague
+since the prompt was opened last.
 
 `enter` shows a version in the editor, `space` or a click on `◇` marks it, `c` compares the two that are marked (or this one with
 the one it was written on). `v` makes it active again, `l` puts a label on it, `x` takes one off. `u` takes the last of such
@@ -118,6 +119,7 @@ class Versions(Vertical):
         self._marked: list[str] = []
         self._heads: Collection[str] = ()
         self._figures: Mapping[int, CallStats] = {}
+        self._news: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Tabs, the two lists, buttons."""
@@ -160,6 +162,13 @@ class Versions(Vertical):
             self._figures = figures
             self._write_again()
 
+    def show_news(self, versions: Collection[str]) -> None:
+        """Mark these versions, by id: they came from a colleague."""
+        news = frozenset(versions)
+        if news != self._news:
+            self._news = news
+            self._write_again()
+
     def show_drift(self, words: str) -> None:
         """Say in words where code and ledger differ, empty when they do not."""
         shown = self.query_one("#drift", Static)
@@ -189,10 +198,11 @@ class Versions(Vertical):
             ("● " if ACTIVE in version.labels else "  ", "$primary"),
             (fork, "$warning"),
             (number, "bold underline" if version.id == self._shown else "bold"),
+            (" •" if version.id in self._news else "", "$accent"),
             (since, muted),
         ]
         width = max(20, self.query_one(VersionList).scrollable_content_region.width)
-        used = 4 + len(fork) + len(number) + len(since)
+        used = 4 + len(fork) + len(number) + len(since) + 2 * (version.id in self._news)
         for label in (one_line(label, width - 6) for label in version.labels if label != ACTIVE):
             if used + 1 + cell_len(label) > width:
                 parts.append("\n    ")

@@ -1,6 +1,8 @@
-"""Settings: providers and keys, options, themes, key bindings, and how the workspace is."""
+"""Settings: providers and keys, options, themes, key bindings, sharing, and how the workspace is."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,6 +17,7 @@ from ledger_tui.ui.places.settings.keys import Keys
 from ledger_tui.ui.places.settings.providers import Providers
 from ledger_tui.ui.places.settings.retention import Retention
 from ledger_tui.ui.places.settings.section import Section
+from ledger_tui.ui.places.settings.sync import Sync
 from ledger_tui.ui.places.settings.theme_list import ThemeList
 
 SECTIONS: tuple[tuple[str, str, type[Section]], ...] = (
@@ -22,6 +25,7 @@ SECTIONS: tuple[tuple[str, str, type[Section]], ...] = (
     ("general", "General", General),
     ("themes", "Themes", ThemeList),
     ("keys", "Keys", Keys),
+    ("sync", "Sync", Sync),
     ("retention", "Retention", Retention),
     ("about", "About", About),
 )
@@ -29,7 +33,7 @@ SECTIONS: tuple[tuple[str, str, type[Section]], ...] = (
 
 
 class SettingsPlace(Place):
-    """Six tabs.
+    """Seven tabs.
 
     | Key(s) | Description |
     | :- | :- |
@@ -87,6 +91,22 @@ class SettingsPlace(Place):
         names = [f"tab-{name}" for name, _, _ in SECTIONS]
         self.set_focus(None)
         tabs.active = names[(names.index(tabs.active) + step) % len(names)]
+
+    def open_tab(self, name: str) -> None:
+        """Show a tab; the first time the tabs have to be there first."""
+        self.call_after_refresh(self._open_tab, name)
+
+    def _open_tab(self, name: str) -> None:
+        self.set_focus(None)
+        self.query_one(TabbedContent).active = f"tab-{name}"
+
+    def sync_changed(self) -> None:
+        """Sync stands otherwise: say so where it is shown."""
+        if self.is_mounted and isinstance(self.section, Sync):
+            self.section.sync_changed()
+
+    def registry_arrived(self, names: Collection[str]) -> None:
+        """Nothing here is of the registry."""
 
     def settings_changed(self) -> None:
         """The file was read again: show what counts now."""
