@@ -64,7 +64,7 @@ alike at once have decided; where they decide differently, it is listed again.
         Binding("e", "external", "$EDITOR", id="conflicts.external", tooltip="Edit the result in $EDITOR"),
         Binding("B", "keep_both", "Keep both", id="conflicts.both", tooltip="Go on from mine, keep theirs under a label"),
         Binding("less_than_sign", "all('mine')", "All mine", show=False, id="conflicts.mine", tooltip="Take all of mine"),
-        Binding("greater_than_sign", "all('theirs')", "All theirs", show=False, id="conflicts.theirs", tooltip="Take all of theirs"),
+        Binding("greater_than_sign", "all('theirs')", "All theirs", show=False, id="conflicts.theirs", tooltip="All of theirs"),
         Binding("ctrl+o", "discard", "Discard", show=False, id="conflicts.discard", tooltip="Forget the edit or the choices"),
         Binding("f7", "next_pane", "Pane", show=False, id="conflicts.pane", tooltip="Go to the next pane"),
         Binding("escape", "close", "Back", id="conflicts.close", tooltip="Go back to the prompts"),
