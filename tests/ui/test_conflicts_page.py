@@ -99,9 +99,9 @@ async def test_changes_are_walked_and_taken_back(workstation: Workstation, at_on
         await pilot.press("p", "x")
         await settle(pilot)
         assert view.place < conflict and "Hello {{ name }}!" in page.result
-        await pilot.press("M")
+        await pilot.press("less_than_sign")
         assert page.result.count("Dear") == 1 and "Yours" not in page.result
-        await pilot.press("T")
+        await pilot.press("greater_than_sign")
         assert "Dear" not in page.result and "Yours" in page.result
         await pilot.press("ctrl+o")
         assert page.choices == {} and page.undecided == (conflict,)

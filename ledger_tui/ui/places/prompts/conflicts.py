@@ -39,7 +39,7 @@ class ConflictsPage(ConflictWork):
     | Key(s) | Description |
     | :- | :- |
     | m, t, b, x | Take mine, theirs, both, or what was before. |
-    | M, T | Take every change from one side. |
+    | <, > | Take every change from one side. |
     | n, p | The next, the previous change. |
     | e, ctrl+o | Edit the result in $EDITOR; back to the changes. |
     | ctrl+s, B | Save on top of both; keep both. |
@@ -63,8 +63,8 @@ alike at once have decided; where they decide differently, it is listed again.
         Binding("ctrl+s", "save", "Save", id="conflicts.save", tooltip="Save the result on top of both heads"),
         Binding("e", "external", "$EDITOR", id="conflicts.external", tooltip="Edit the result in $EDITOR"),
         Binding("B", "keep_both", "Keep both", id="conflicts.both", tooltip="Go on from mine, keep theirs under a label"),
-        Binding("M", "all('mine')", "All mine", show=False, id="conflicts.mine", tooltip="Take every change of mine"),
-        Binding("T", "all('theirs')", "All theirs", show=False, id="conflicts.theirs", tooltip="Take every change of theirs"),
+        Binding("less_than_sign", "all('mine')", "All mine", show=False, id="conflicts.mine", tooltip="Take all of mine"),
+        Binding("greater_than_sign", "all('theirs')", "All theirs", show=False, id="conflicts.theirs", tooltip="All of theirs"),
         Binding("ctrl+o", "discard", "Discard", show=False, id="conflicts.discard", tooltip="Forget the edit or the choices"),
         Binding("f7", "next_pane", "Pane", show=False, id="conflicts.pane", tooltip="Go to the next pane"),
         Binding("escape", "close", "Back", id="conflicts.close", tooltip="Go back to the prompts"),
