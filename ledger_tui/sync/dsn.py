@@ -34,10 +34,13 @@ _CONNECTION = {
     "options": f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
     f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC -c search_path=pg_catalog",
 }
+_ANY_WAY = "!gss,!sspi"
 _PLAIN = {
-    "sslcertmode": "allow", "min_protocol_version": "3.0", "max_protocol_version": "3.0",
-    "require_auth": "password,md5,gss,sspi,scram-sha-256,none",
-}  # fmt: skip
+    "sslcertmode": "allow",
+    "min_protocol_version": "3.0",
+    "max_protocol_version": "3.0",
+    "require_auth": _ANY_WAY,
+}
 """Where libpq takes no empty value for "as usual"."""
 _VERIFIED = {"sslmode": "verify-full", "channel_binding": "require", "require_auth": "scram-sha-256"}
 
@@ -113,7 +116,7 @@ class Target:
             chosen |= _VERIFIED
             if "sslcert" in self._given:
                 # A certificate of one's own is the proof of identity then; no password is asked, nothing is bound.
-                chosen |= {"channel_binding": "prefer", "require_auth": "scram-sha-256,none"}
+                chosen |= {"channel_binding": "prefer", "require_auth": _ANY_WAY}
             chosen.setdefault("sslrootcert", "system")
         for option in driver().pq.Conninfo.get_defaults():
             name = option.keyword.decode()
