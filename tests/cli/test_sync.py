@@ -17,6 +17,7 @@ from ledger_tui.providers import secrets
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.conftest import Answer, Call
+from tests.test_docs import ROOT, blocks
 
 PASSWORD = "canary-4f1c7e92b0aa"
 
@@ -426,3 +427,49 @@ def test_b39_i12_the_password_is_nowhere(
             continue
     for sql in ("SELECT body FROM sync.rec", "SELECT device FROM sync.commit", "SELECT query FROM pg_stat_activity"):
         assert PASSWORD not in str(server.run(sql))
+
+
+def test_the_queries_of_the_guide_answer(pair: tuple[Call, Call], server: Server, tmp_path: Path) -> None:
+    """Each SQL example of docs/sync.md gives rows to a reader of a ledger in which something happened."""
+    ada, _ = pair
+    assert ada("prompts", "label", "mail/welcome", "production", "1").code == 0
+    ran = ada("run", "mail/welcome", "--var", "name=Ada", "--model", "offline", "--param", "offline_delay_s=0")
+    assert ran.code == 0 and ada("sync").code == 0
+    reader = server.login("reader")
+    assert ada("sync", "enrol", reader, "reader").code == 0
+    examples = [text for page, _, text in blocks("sql") if page.name == "sync.md"]
+    answers = [server.run(text, reader) for text in examples]
+    assert len(answers) == 3 and all(answers)
+    assert answers[0][0][0] == answers[1][0][1] == "mail/welcome"
+
+
+def test_the_guide_names_every_role_and_command() -> None:
+    """docs/sync.md has a row for each role, and docs/cli.md one for each command of sync."""
+    from ledger_tui.cli.sync.group import sync
+    from ledger_tui.sync.people import ROLES
+
+    guide = (ROOT / "docs" / "sync.md").read_text()
+    commands = (ROOT / "docs" / "cli.md").read_text()
+    assert all(f"`{role}`" in guide for role in ROLES)
+    assert all(f"sync {name}" in commands for name in sync.commands)
+
+
+def test_the_python_of_the_guide_shares(
+    server: Server, owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The examples of docs/sdk.md under Sharing work as they are, but for the address."""
+    from ledger_tui import PromptLedger
+
+    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
+    with PromptLedger(str(tmp_path / "one.db")) as first:
+        first.create_prompt("mail/welcome", "Hello")
+        first.sync.init(owner)
+        first.sync.sync()
+    with PromptLedger(str(tmp_path / "two.db")) as ledger:
+        ledger.prepare()
+        names: dict[str, Any] = {"ledger": ledger}
+        for page, _, text in blocks("shared"):
+            assert page.name == "sdk.md"
+            exec(text.replace("postgresql://ada@db.example.org/prompts", owner), names)
+        names["stop"].set()
+        assert ledger.registry.prompt("mail/welcome").name == "mail/welcome"

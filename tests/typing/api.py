@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import types
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,10 @@ from ledger_tui.sdk.results import (
     TraceInfo,
     UsageStats,
 )
+from ledger_tui.services.sync_runner import SyncRunner
+from ledger_tui.services.sync_values import Joined, SyncStatus
+from ledger_tui.sync.engine import Difference, Receipt
+from ledger_tui.sync.memory import MemoryServer
 
 
 class Prompts:
@@ -163,3 +168,18 @@ def in_tests_of_programs(prompt_ledger: testing.MemoryLedger) -> None:
     testing.script(prompt_ledger).add("one more")
     with testing.stopped_clock() as time, testing.counted_ids():
         assert_type(time.advance(2.5), datetime)
+
+
+def sharing(ledger: PromptLedger) -> None:
+    """What sharing takes and gives."""
+    joined = ledger.sync.join("postgresql://ada@db.example.org/prompts", password="x")
+    assert_type(joined, Joined)
+    assert_type(ledger.sync.sync(), Receipt)
+    assert_type(ledger.sync.sync().agreed, str | None)
+    assert_type(ledger.sync.status(), SyncStatus)
+    assert_type(ledger.sync.verify(), list[Difference])
+    ledger.sync.set_sharing(ledger.sync.sharing().with_rule("support/", texts=True))
+    ledger.sync.sync_once(MemoryServer().remote("ada"))
+    runner = SyncRunner(ledger.sync, on_change=lambda status: print(status.pending))
+    runner.run(threading.Event())
+    ledger.sync.join(3)  # type: ignore[arg-type]
