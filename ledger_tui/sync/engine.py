@@ -364,11 +364,22 @@ class Engine:
             wrong = page_fault(stream, cursor, page.rows, page.upto, page.more)
             if wrong is not None:
                 raise BadAnswer(f"a page of {stream} cannot be taken: {wrong}")
+            if page.rows:
+                self._catch_up(welcome, stream)
             applied = Applied() if page.upto == cursor else self._apply(stream, cursor, page.rows, page.upto)
             self.on_progress(Progress(stream, "receive", page.upto.seq, max(page.upto.seq, end.seq)))
             if not page.more and not applied.moved:
                 return
             self._let_registry_pass(welcome, stream, compared=False)
+
+    def _catch_up(self, welcome: Welcome, stream: Stream) -> None:
+        """Bring what the records of a page may name and others sent meanwhile: runs name prompts, texts name runs.
+
+        Whatever a record names was on the server before it.
+        """
+        before = STREAMS[: STREAMS.index(stream)]
+        if before and before[-1] in self._pulls(welcome):
+            self._pull(welcome, before[-1], START)
 
     def _apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position) -> Applied:
         applied = self.local.apply(stream, cursor, rows, upto, self.at)
