@@ -31,6 +31,9 @@ Everything that happens is an immutable fact, appended; what a screen shows is a
   card gives the receipt again. Pricing late is a new fact.
 * A recorded call is linked to the version whose templates its messages fit, while it is moved into the database.
 * An earlier moment is shown by views of the facts up to it, which stand in front of the tables of each reading connection.
+* A shared ledger is a whole ledger on every machine and one history on a server: rows are records with canonical bodies, numbered
+  under a lock by the server and chained by hashes; the engine (sync/engine.py) knows neither tables nor screens, the store's
+  `LedgerLog` is its local end, and docs/sync.md tells the protocol. What two people wrote at once stays until somebody decides.
 * Templates are parsed and rendered in a warm helper process with hard limits; a program's own ones in its own process.
 * Drafts are small files, so that a damaged database never costs a person's text.
 * Public names resolve lazily: `import ledger_tui` loads nothing heavy.
