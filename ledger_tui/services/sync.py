@@ -119,8 +119,15 @@ class SyncService:
 
     def sync(self, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
         """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one."""
-        with self._remote() as remote:
+        try:
+            remote = self._open_remote(self._database)
+        except LedgerError as error:
+            self._note_failure(error)
+            raise
+        try:
             return self.sync_once(remote, on_progress)
+        finally:
+            remote.close()
 
     def sync_once(self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
         """Send what waits and bring what is new; what was done, refused and kept back.
