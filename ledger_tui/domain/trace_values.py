@@ -118,6 +118,13 @@ class SpanPayloadRow:
     output: str | None
     attributes: dict[str, Any]
     error: str | None
+    is_shared: bool = False
+    """Whether a shared server has the numbers of the span: texts that are missing may be on another machine."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text at all."""
+        return not (self.input or self.output or self.attributes or self.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,8 @@ class ArrivalService:
         with self._guard:
             with self._database.lean() as lean:
                 mark = reads.mark(lean)
-                if mark.workspace is None:
-                    return Look()
                 before, self._before = self._before, mark
-                if not mark.met:
+                if mark.workspace is None or not mark.met:
                     return Look(changed=before is not None and before.last != mark.last)
                 if before is None or before.workspace != mark.workspace:
                     self._read(mark)

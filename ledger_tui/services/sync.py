@@ -61,8 +61,15 @@ class SyncService(SyncJoining, SyncPeople):
 
     def sync(self, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
         """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one."""
-        with self.open() as remote:
+        try:
+            remote = self._open_remote(self._database)
+        except LedgerError as error:
+            self._note_failure(error)
+            raise
+        try:
             return self.sync_once(remote, on_progress)
+        finally:
+            remote.close()
 
     def sync_once(
         self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody, *, stop: Event | None = None

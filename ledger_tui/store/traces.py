@@ -74,9 +74,13 @@ def span(lean: Lean, span_key: int) -> SpanRow | None:
 def payload(lean: Lean, span_key: int) -> SpanPayloadRow | None:
     """The texts of a span, or None."""
     row = lean.one(
-        "SELECT span_key, input, output, attributes, error FROM span_payloads WHERE span_key = :key", {"key": span_key}
+        "SELECT p.span_key, p.input, p.output, p.attributes, p.error, s.commit_seq FROM span_payloads p "
+        "JOIN spans s ON s.id = p.span_key WHERE p.span_key = :key",
+        {"key": span_key},
     )
-    return None if row is None else SpanPayloadRow(row[0], row[1], row[2], json.loads(row[3]), row[4])
+    if row is None:
+        return None
+    return SpanPayloadRow(row[0], row[1], row[2], json.loads(row[3]), row[4], row[5] is not None and row[5] > 0)
 
 
 _EXECUTION = """

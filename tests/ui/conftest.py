@@ -100,7 +100,7 @@ async def until(condition: Callable[[], Any], pilot: Pilot[None], what: str = "t
     loop = asyncio.get_running_loop()
     end = loop.time() + 20
     while not (value := condition()):
-        assert loop.time() < end, f"{what} never came"
+        assert loop.time() < end, f"{what} never came\n{screen_text(pilot)}"
         await pilot.pause(0.01)
     return value
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from ledger_tui.domain import clock
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.sync.records import Delivered, Record
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
+from ledger_tui.store import sync_receipts, sync_standing
 from ledger_tui.ui.driver import SafeText, foreign_sequences, guarded
 from rich.segment import Segment
 from rich.style import Style
@@ -59,6 +61,20 @@ def fill(paths: Paths) -> None:
             ledger.registry.save(f"bad/p{number}", content, message=text, author=text, description=text)
         ledger.registry.save("bad/p0", PromptContent.of_text("other\n" + NASTY), message=NASTY, author=NASTY)
         ledger.traces.record([span(number, text) for number, text in enumerate([*HOSTILE, NASTY])])
+        share(ledger)
+
+
+def share(ledger: PromptLedger) -> None:
+    """Share it through a server that does not answer and all of whose words are hostile."""
+    place = {"address": "postgresql://ada@127.0.0.1:1/team", "label": NASTY, "keyring_item": "none"}
+    with ledger.database.lean_write() as lean:
+        sync_receipts.set_remote(lean, place)
+        sync_receipts.set_last(lean, error={"title": NASTY, "cause": NASTY, "remedy": NASTY})
+        sync_receipts.keep(lean, {"sent": {NASTY: 1}, "came": {NASTY: 1}, "why_not": NASTY})
+        for text in HOSTILE:
+            sync_standing.refuse(lean, "meta", {text: text})
+            row = Delivered(Record("meta", text, text, text), 1, text, text)
+            sync_standing.quarantine(lean, "meta", [(row, NASTY)])
 
 
 def span(number: int, text: str) -> SpanRecord:
@@ -117,6 +133,11 @@ def test_no_hostile_sequence_reaches_the_terminal_from_any_place(workspace: Path
         terminal.wait_for("● Playground")
         terminal.press("f6")
         terminal.wait_for("● Settings")
+        terminal.press("&")
+        terminal.wait_for("may leave")
+        for keys in (("]",), ("]",), ("]",), ("enter",), ("escape",), ("]",)):
+            terminal.press(*keys)
+            terminal.read(0.3)
         terminal.press("ctrl+p")
         terminal.wait_for("enter do it")
         terminal.press("bad")

@@ -18,6 +18,12 @@ from ledger_tui.ui.places.traces.reading import SpanFacts, message_text
 TABS = ("Input", "Output", "Messages", "Attributes", "Receipt", "Error", "Facts")
 
 
+STAYED = (
+    "No texts of this step are here. Of a colleague's step they stayed on the machine that made it: only numbers and names are "
+    "shared. They come when texts are shared there, in Settings ▸ Sync."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TabText:
     """The text of one tab; ``present`` False when there is nothing and the text only says why."""
@@ -29,7 +35,7 @@ class TabText:
 
 def tab_texts(facts: SpanFacts, mark: Mark) -> dict[str, TabText]:
     """The text of every tab of ``TABS``."""
-    if gone := removed(facts):
+    if gone := removed(facts) or elsewhere(facts):
         return _without_texts(facts, mark, gone)
     return {
         "Input": _captured(facts.payload.input if facts.payload else None, "No input was recorded."),
@@ -48,6 +54,15 @@ def removed(facts: SpanFacts) -> str:
     return words and words + "."
 
 
+def elsewhere(facts: SpanFacts) -> str:
+    """Says of a span that came with its numbers only where its texts are, empty for any other."""
+    payload, call = facts.payload, facts.execution
+    kept = call is not None and (call.messages or call.response)
+    if payload is None or not payload.is_shared or not payload.is_empty or kept:
+        return ""
+    return STAYED
+
+
 def _without_texts(facts: SpanFacts, mark: Mark, gone: str) -> dict[str, TabText]:
     """The tabs of a span whose texts are gone; what its call kept is shown."""
     taken = TabText(gone, present=False)
@@ -60,7 +75,7 @@ def _without_texts(facts: SpanFacts, mark: Mark, gone: str) -> dict[str, TabText
         "Attributes": taken,
         "Receipt": _receipt(facts),
         "Error": TabText(f"{error.text}\n\n{gone}") if error.present else error,
-        "Facts": TabText(f"{_facts(facts, mark)}\n\n⊘ {gone}"),
+        "Facts": TabText(f"⊘ {gone}\n\n{_facts(facts, mark)}"),
     }
 
 
