@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--once", is_flag=True, help="End when nothing is due any more, instead of waiting for more.")
+@click.option("--sync", "share", is_flag=True, help="Exchange with the shared ledger meanwhile, when there is one.")
 @json_option
 @pass_front
-def worker(front: Front, /, once: bool, as_json: bool) -> int:
+def worker(front: Front, /, once: bool, share: bool, as_json: bool) -> int:
     """Make queued calls until interrupted.
 
     A call that times out, or is answered with 429 or 5xx, is made again after 5 s, 30 s and 2 min. ctrl+c and SIGTERM
@@ -35,12 +37,20 @@ def worker(front: Front, /, once: bool, as_json: bool) -> int:
         ledger.database.check_writable()
         if not once:
             output.say("◌ Waiting for queued calls; ctrl+c ends.")
-        interrupted = asyncio.run(_work(ledger, once, count))
+        with _shared(ledger) if share else nullcontext():
+            interrupted = asyncio.run(_work(ledger, once, count))
     if as_json:
         output.document(count.told())
     else:
         output.say(f"{count.succeeded} succeeded, {count.failed} failed, {count.waiting} wait for another attempt")
     return INTERRUPTED if interrupted else DONE
+
+
+def _shared(ledger: PromptLedger) -> AbstractContextManager[object]:
+    """Exchange by itself, as a program that nobody looks at."""
+    from ledger_tui.services.sync_runner import exchanging
+
+    return exchanging(ledger.sync, in_front=False)
 
 
 async def _work(ledger: PromptLedger, once: bool, count: _Count) -> bool:

@@ -11,16 +11,18 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.sync.timetable import Pace, Timetable
 from ledger_tui.errors import Conflict, InputError, LedgerError, ProviderError
+from ledger_tui.services.sync_ear import Ear
 
 if TYPE_CHECKING:
     from ledger_tui.services.sync import SyncService
     from ledger_tui.services.sync_values import SyncStatus
-    from ledger_tui.sync.door import Listener, Remote
+    from ledger_tui.sync.door import Remote
     from ledger_tui.sync.engine import Progress, Receipt
 
 LOOK_S = 1.0
@@ -29,7 +31,6 @@ SETTLE_S = 5.0
 """How long a change of the file is looked after: it grows before what was written in it can be read."""
 LET_GO_S = 0.8
 """How long ``run`` waits for an exchange that hangs before it leaves it behind."""
-LISTEN_AGAIN_S = 30.0
 ASLEEP_S = 10.0
 """A look that comes later than this by the wall's clock than by ours: the machine slept, and its lines are dead."""
 log = logging.getLogger("ledger_tui")
@@ -84,7 +85,7 @@ class SyncRunner:
         self._settled_s = 0.0
         self._last_us: int | None = None
         """When the last exchange that is known of ended, of whatever program."""
-        self._ear: _Ear | None = None
+        self._ear: Ear | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Sync until ``stop`` is set; returns within a second of that, even when a call hangs. Raises Conflict when it runs."""
@@ -93,7 +94,7 @@ class SyncRunner:
                 raise Conflict("it runs in another thread", title="This ledger is being synced already")
             self._running = os.getpid()
             self._table.begin_anew(time.monotonic())
-        self._stop, self._wake, self._remote, self._ear = stop, threading.Event(), None, _Ear(self._hear)
+        self._stop, self._wake, self._remote, self._ear = stop, threading.Event(), None, Ear(self._hear)
         self._seen = self._told = self._last_us = None
         worker = threading.Thread(target=self._work, name="sync", daemon=True)
         worker.start()
@@ -278,46 +279,17 @@ class SyncRunner:
             log.exception("what watches a sync broke")
 
 
-class _Ear:
-    """Listens in a thread of its own while it is wanted; what goes wrong there is nobody's concern."""
-
-    def __init__(self, heard: Callable[[], None]) -> None:
-        self._heard = heard
-        self._hush: threading.Event | None = None
-
-    def listen(self, make: Callable[[], Listener | None]) -> None:
-        """Listen, if that is not done yet; ``make`` is called here and now."""
-        if self._hush is not None:
-            return
-        listener = make()
-        if listener is None:
-            return
-        self._hush = threading.Event()
-        threading.Thread(target=self._work, args=(listener, self._hush), name="sync ear", daemon=True).start()
-
-    def close(self) -> None:
-        """Listen no more; the thread ends by itself."""
-        hush, self._hush = self._hush, None
-        if hush is not None:
-            hush.set()
-
-    def _work(self, listener: Listener, hush: threading.Event) -> None:
-        try:
-            while not hush.is_set():
-                try:
-                    heard = listener.wait(60.0, hush)
-                except LedgerError as error:
-                    log.debug("nothing can be heard: %s", error)
-                    hush.wait(LISTEN_AGAIN_S)
-                    continue
-                except Exception:
-                    log.exception("listening broke")
-                    return
-                # What came before it began to listen is brought by the exchange that began it, or by the next by the clock.
-                if heard and not hush.is_set():
-                    self._heard()
-        finally:
-            listener.close()
+@contextmanager
+def exchanging(service: SyncService, **options: Any) -> Iterator[SyncRunner]:
+    """Sync in a thread of its own for the time of the block; the options are ``SyncRunner``'s."""
+    runner, stop = SyncRunner(service, **options), threading.Event()
+    thread = threading.Thread(target=runner.run, args=(stop,), name="sync runner", daemon=True)
+    thread.start()
+    try:
+        yield runner
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _apart() -> float:

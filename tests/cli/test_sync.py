@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import signal
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +19,7 @@ from keyring.backend import KeyringBackend
 from ledger_tui.providers import secrets
 from psycopg.conninfo import make_conninfo
 
-from tests.cli.conftest import Answer, Call
+from tests.cli.conftest import Answer, Call, start
 from tests.test_docs import ROOT, blocks
 
 PASSWORD = "canary-4f1c7e92b0aa"
@@ -306,6 +309,38 @@ def test_doctor_tells_of_it(
     assert refused.code == 3 and "password" in told(refused)["shared server"]["detail"]
 
 
+def test_watching_goes_on_until_interrupted(pair: tuple[Call, Call], tmp_path: Path) -> None:
+    """--watch sends what other programs write, a line an exchange, and ends with 130 when it is interrupted."""
+    ada, grace = pair
+    watching = start(
+        "--database-url", str(tmp_path / "ada.db"), "sync", "--watch", "--json",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert watching.stderr is not None and watching.stdout is not None
+        assert b"until ctrl+c" in watching.stderr.readline()
+        save(ada, tmp_path, "While it watches")
+        assert json.loads(watching.stdout.readline())["sent"]["version"] == 1
+        save(grace, tmp_path, "From grace")
+        assert grace("sync").code == 0
+        assert json.loads(watching.stdout.readline())["came"]["meta"] > 0
+    finally:
+        watching.send_signal(signal.SIGINT)
+        rest = watching.communicate(timeout=60)
+    assert watching.returncode == 130, rest
+    assert ada("sync", "--dry-run", "--watch").code == 2
+
+
+def test_a_worker_shares_what_it_made(pair: tuple[Call, Call]) -> None:
+    """worker --sync makes queued calls as ever, whether or not the exchange gets its turn before the end."""
+    ada, _ = pair
+    queued = ada("run", "mail/welcome", "--var", "name=Ada", "--model", "offline", "--queue")
+    assert queued.code == 0, queued.err
+    worked = ada("worker", "--once", "--sync", "--json")
+    assert worked.code == 0 and worked.json["succeeded"] == 1
+    assert ada("sync", "status", "--json").json["error"] is None
+
+
 def test_leaving_forgets_the_server_and_its_password(
     machine: Callable[[str], Call], owner: str, ring: MemoryKeyring, tmp_path: Path
 ) -> None:
@@ -471,5 +506,4 @@ def test_the_python_of_the_guide_shares(
         for page, _, text in blocks("shared"):
             assert page.name == "sdk.md"
             exec(text.replace("postgresql://ada@db.example.org/prompts", owner), names)
-        names["stop"].set()
         assert ledger.registry.prompt("mail/welcome").name == "mail/welcome"

@@ -18,7 +18,7 @@ from ledger_tui.domain.sync.timetable import Pace, Timetable
 from ledger_tui.errors import Conflict
 from ledger_tui.paths import Paths
 from ledger_tui.services.sync import SyncService
-from ledger_tui.services.sync_runner import SyncRunner
+from ledger_tui.services.sync_runner import SyncRunner, exchanging
 from ledger_tui.services.sync_values import SyncStatus
 from ledger_tui.store import files, sync_receipts
 from ledger_tui.store.database import Database
@@ -95,17 +95,17 @@ class Desk:
 
     @contextmanager
     def running(self, pace: Pace, **options: Any) -> Iterator[SyncRunner]:
-        """A runner in a thread of its own for the time of the block; it ends within a second."""
-        runner = SyncRunner(self.sync, on_change=self.changed, pace=pace, look_s=0.01, chance=middle, **options)
-        stop = threading.Event()
-        thread = threading.Thread(target=runner.run, args=(stop,))
-        thread.start()
+        """A runner in a thread of its own for the time of the block."""
+        options = {"on_change": self.changed, "look_s": 0.01, "chance": middle} | options
+        began: list[float] = []
         try:
-            yield runner
+            with exchanging(self.sync, pace=pace, **options) as runner:
+                try:
+                    yield runner
+                finally:
+                    began.append(time.monotonic())
         finally:
-            stop.set()
-            thread.join(LONG_S)
-            assert not thread.is_alive()
+            assert time.monotonic() - began[0] < LONG_S
 
     def close(self) -> None:
         """Let go of the files."""

@@ -59,7 +59,9 @@ def receipt_lines(receipt: Receipt, sharing: Sharing) -> Iterator[tuple[str, str
     if receipt.resyncs:
         yield "healed", "the server had lost or changed its history; what it lacked was sent again"
     if aside := len(receipt.refused) + receipt.quarantined:
-        yield "set aside", many(aside, "record", "records") + "; see 'ledger-tui sync quarantine'"
+        whys = sorted({one.why for one in receipt.refused})
+        why = f" ({'; '.join(whys)})" if whys else ""
+        yield "set aside", many(aside, "record", "records") + f"{why}; see 'ledger-tui sync quarantine'"
     waits = {stream: count for stream, count in receipt.unsent.items() if stream in sharing.streams}
     home = {stream: count for stream, count in receipt.unsent.items() if stream not in sharing.streams}
     if waits:
