@@ -87,14 +87,12 @@ def head_words(reading: SyncReading, view: SyncView) -> list[str]:
             "◌ The server was restored or rewritten: both ends are compared, and what it lacks is offered again."
         )
     if status.error:
-        since = f" ({_ago(status.failing_since_us, now_us)})" if status.failing_since_us is not None else ""
+        since = f" (for {measure.age(status.failing_since_us, now_us)})" if status.failing_since_us is not None else ""
         lines.append(f"⊘ {status.error}{since}. {status.remedy}".strip())
     why_not = reading.receipts[0].why_not if reading.receipts else ""
     if why_not:
         lines.append(f"Not everything goes: {why_not}.")
-    told = [f"{CONFLICTS} {view.conflicts} to decide"] if view.conflicts else []
-    told += [f"{ASIDE} {status.aside} set aside"] if status.aside else []
-    return [*lines, "  ·  ".join(told)] if told else lines
+    return [*lines, f"{CONFLICTS} {view.conflicts} to decide."] if view.conflicts else lines
 
 
 def _ago(moment_us: int | None, now_us: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -85,7 +85,7 @@ class SyncViews(Section):
             with Vertical(classes="pane", id="sync-list"):
                 yield RowTable(id="sync-rows")
                 yield Static("", id="sync-none", classes="muted", markup=False)
-            with Vertical(classes="pane", id="sync-detail"):
+            with VerticalScroll(classes="pane", id="sync-detail", can_focus=False):
                 yield Static("", id="sync-detail-words", markup=False)
         with Horizontal(classes="toolbar"):
             for name, label, tooltip in BUTTONS:
