@@ -1,0 +1,67 @@
+"""A team at work: two workstations in real terminals and a program, sharing one ledger through one server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ledger_tui import PromptLedger
+from ledger_tui.domain.content import PromptContent
+from ledger_tui.paths import Paths
+
+from tests.sync.conftest import postgres_shared as postgres_shared
+from tests.sync.shared import InPostgres
+from tests.ui.terminal import Terminal
+
+CTRL_S = "\x13"
+
+
+def member(folder: Path, shared: InPostgres, name: str) -> PromptLedger:
+    """A ledger that has joined the shared one, with an account of its own."""
+    paths = Paths(data=folder / name / "data" / "ledger-tui", config=folder / name / "config" / "ledger-tui")
+    ledger = PromptLedger(paths=paths)
+    ledger.prepare()
+    ledger.sync.join(shared.address(shared.enrol(name, "maintainer")), workspace=shared.workspace)
+    ledger.sync.sync()
+    return ledger
+
+
+def test_two_workstations_and_a_program_share_one_ledger(tmp_path: Path, postgres_shared: InPostgres) -> None:
+    """What a program saves appears in both workstations while they are open; what one person writes, the other and the program
+    see; a call of the program is in everybody's traces; and in the end all three hold the same."""
+    ledgers = {name: member(tmp_path, postgres_shared, name) for name in ("ada", "bob", "program")}
+    program = ledgers["program"]
+    program.registry.save("team/first", PromptContent.of_text("Hello"))
+    program.sync.sync()
+    given = {"LEDGER_SYNC_PASSWORD": "secret"}
+    with (
+        Terminal(ledgers["ada"].paths, environment=given) as ada,
+        Terminal(ledgers["bob"].paths, environment=given) as bob,
+    ):
+        ada.wait_for("first")
+        bob.wait_for("first")
+        program.registry.save("team/from-program", PromptContent.of_text("Hello {{ name }}"))
+        program.sync.sync()
+        ada.wait_for("from-program")
+        bob.wait_for("from-program")
+        for keys, shown in (("n", "support/answer"), ("from-ada", "from-ada"), ("\r", "Add message"), ("Good day", "day")):
+            ada.press(keys)
+            ada.wait_for(shown)
+        ada.press(CTRL_S)
+        ada.wait_for("Save")
+        ada.press("enter")
+        bob.wait_for("from-ada")
+        program.log_external_span("t1", span_id="s1", name="nightly report", kind="llm", model="offline", duration_ms=5)
+        program.flush()
+        program.sync.sync()
+        assert program.registry.prompt("from-ada").version_count == 1
+        for terminal in (ada, bob):
+            terminal.press("f4")
+            terminal.wait_for("nightly report")
+        for terminal in (ada, bob):
+            assert terminal.leave() == 0
+    agreed = set()
+    for ledger in ledgers.values():
+        agreed.add(ledger.sync.sync().agreed)
+        assert ledger.sync.verify() == []
+        ledger.close()
+    assert len(agreed) == 1 and None not in agreed
