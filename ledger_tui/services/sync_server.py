@@ -25,6 +25,14 @@ def not_shared() -> InputError:
     )
 
 
+def is_shared(database: Database) -> bool:
+    """Whether the ledger has a server: cheaper to ask than ``SyncService.status``, and loads less."""
+    if database.dialect != "sqlite":
+        return False
+    with database.lean() as lean:
+        return sync_receipts.remote(lean) is not None
+
+
 def stored_target(database: Database) -> Target:
     """The server's address with the password that is found for it; raises InputError where there is none."""
     with database.lean() as lean:
