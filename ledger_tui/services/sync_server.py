@@ -28,6 +28,14 @@ def not_shared() -> InputError:
     )
 
 
+def is_shared(database: Database) -> bool:
+    """Whether the ledger has a server: cheaper to ask than ``SyncService.status``, and loads less."""
+    if database.dialect != "sqlite":
+        return False
+    with database.lean() as lean:
+        return sync_receipts.remote(lean) is not None
+
+
 def stored_target(database: Database) -> tuple[Target, str]:
     """As ``with_password``, for the ledger's server; raises InputError where there is none."""
     with database.lean() as lean:

@@ -199,7 +199,12 @@ class SharingApp(LookingBack, inherit_bindings=False):
 
 def _look(ledger: PromptLedger) -> tuple[SyncStatus, int, Look | None]:
     """For a thread: how sync stands, how many conflicts wait, what came. Loads nothing more for a ledger that is not shared."""
+    from ledger_tui.services import sync_server
+
+    if not sync_server.is_shared(ledger.database):
+        from ledger_tui.domain.sync.sharing import Sharing
+        from ledger_tui.services.sync_values import SyncStatus
+
+        return SyncStatus("", None, Sharing()), 0, None
     status = ledger.sync.status()
-    if not status.is_shared:
-        return status, 0, None
     return status, ledger.conflicts.count(), ledger.arrivals.look()
