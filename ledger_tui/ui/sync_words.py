@@ -15,7 +15,7 @@ LONG_US = 86_400_000_000
 SHOWN_FROM = 500
 """Records that an exchange has to have before its progress is shown: a few are there before an eye moves."""
 DOING = {"send": "▲", "receive": "▼", "compare": "≟"}
-WAITING, AGREED, CONFLICTS, ASIDE = "▲", "=", "⑂", "!"
+WAITING, AGREED, CONFLICTS, ASIDE = "▲", "=", "Ψ", "!"
 
 
 def line_forms(status: SyncStatus, conflicts: int, progress: Progress | None, now_us: int) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ async def test_prompts_says_that_people_wrote_at_once(workstation: Workstation, 
         await until(lambda: "C shows what they want" in screen_text(pilot), pilot, "the words")
         shown = screen_text(pilot)
         assert isinstance(pilot.app.screen, PromptsPlace)
-        assert shown.count("⑂") >= 5 and "⑂ v3" in shown and "⑂ v2" in shown and "⑂ 1 (C)" in shown
+        assert shown.count("Ψ") >= 5 and "Ψ v3" in shown and "Ψ v2" in shown and "Ψ 1 (C)" in shown
 
 
 async def test_i18_hunks_are_taken_and_saved_on_both_heads(workstation: Workstation, at_once: PromptLedger) -> None:
@@ -187,7 +187,7 @@ async def test_a_small_terminal_has_tabs(
     """Where there is little room, list, base, mine, theirs and result are tabs; the keys work in each."""
     async with workstation(size=size) as pilot:
         page = await open_page(pilot)
-        assert "⑂ 2 heads" in screen_text(pilot)
+        assert "Ψ 2 heads" in screen_text(pilot)
         await pilot.press("enter")
         await settle(pilot)
         view = page.query_one(MergeView)

@@ -87,7 +87,7 @@ FAILING = {"error": "it does not answer", "failing_since_us": NOW - 30 * HOUR_US
         (SyncStatus("", None, Sharing()), None, None),
         (status(agreed="9f3c", agreed_us=NOW), None, "= 9f3c"),
         (status(waiting={"meta": 12}, agreed_us=NOW - 180_000_000), None, "▲ 12  agreed 3 m ago"),
-        (status(agreed_us=NOW - 180_000_000, aside=1), None, "agreed 3 m ago  ⑂ 2  ! 1"),
+        (status(agreed_us=NOW - 180_000_000, aside=1), None, "agreed 3 m ago  Ψ 2  ! 1"),
         (
             status(waiting={"meta": 2}, agreed_us=NOW - HOUR_US, error="x", failing_since_us=NOW - HOUR_US),
             None,

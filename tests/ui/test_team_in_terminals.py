@@ -48,7 +48,7 @@ def test_two_workstations_and_a_program_share_one_ledger(tmp_path: Path, postgre
         ada.press("from-ada", "enter")
         ada.wait_for("Add message")
         ada.press("Good day", CTRL_S)
-        ada.wait_for("Save")
+        ada.wait_for("What changed?")
         ada.press("enter")
         bob.wait_for("from-ada")
         program.log_external_span("t1", span_id="s1", name="nightly report", kind="llm", model="offline", duration_ms=5)

@@ -23,7 +23,7 @@ NOTHING = Content.assemble(
 def entry(contested: Contested, muted: str) -> Content:
     """One row of the list: the prompt, and what there is to decide."""
     name = one_line(contested.prompt or contested.words(contested.holder), 80)
-    sign = "⑂" if contested.kind == HEADS else "◇"
+    sign = "Ψ" if contested.kind == HEADS else "◇"
     who = ", ".join(dict.fromkeys(one_line(one.actor, 24) for one in contested.candidates))
     return Content.assemble(
         (f"{sign} ", "$warning"), (one_line(contested.subject, 60), "bold"), f"  {name}", (f"\n  {who}", muted)

@@ -52,7 +52,7 @@ class ConflictsPage(ConflictWork):
     HELP = """
 ## Conflicts
 In a shared ledger two people can change one prompt at once. Nothing is lost and nobody's text is overwritten: both versions
-are there, as two **heads** (`⑂`), and the one that the server took last is active meanwhile. A label, a description, tags, an
+are there, as two **heads** (`Ψ`), and the one that the server took last is active meanwhile. A label, a description, tags, an
 input set, a price or a budget that two people set at once has several candidates (`◇`); `production` stays where the first put
 it.
 

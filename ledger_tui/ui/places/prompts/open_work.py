@@ -100,7 +100,7 @@ class OpenWork(VersionWork):
             button.display = self._unregistered > 0
             button.label = f"{self._unregistered} unregistered (g)"
         contested = sum(row.contested for row in self.prompts)
-        contested_words = f" · ⑂ {contested} (C)" if contested else ""
+        contested_words = f" · Ψ {contested} (C)" if contested else ""
         strangers = f" · {self._unregistered} unregistered (g)" if self._unregistered else ""
         self.query_one("#list").border_subtitle = words + contested_words + hidden + strangers
 
@@ -302,7 +302,7 @@ class OpenWork(VersionWork):
         elif subject.draft is not None and self.dirty:
             words = "✎ Your draft, not saved. ctrl+s saves it, ctrl+o discards it."
         elif subject.prompt is not None and subject.prompt.contested:
-            words = "⑂ Several people wrote this prompt at once. C shows what they want, and decides."
+            words = "Ψ Several people wrote this prompt at once. C shows what they want, and decides."
         elif subject.base is not None and not subject.base_is_active:
             words = f"{version} is not the active version. Saving a change makes a new one from it."
         else:

@@ -51,7 +51,7 @@ Prompts stand in folders: `support/answer` is `answer` in the folder `support`. 
 active, `*` marks a draft that is not saved. Where there is little room, `P` is the label production, `S` staging and
 `+` any other. The prompt under the cursor is shown beside the tree.
 
-`⑂` marks a prompt that several people wrote at once; `C` shows what they want. `•` marks one that something came for from a
+`Ψ` marks a prompt that several people wrote at once; `C` shows what they want. `•` marks one that something came for from a
 colleague, until it is opened.
 
 `≠` marks a prompt of your code whose text differs somewhere between code, git, ledger and runs; `w` shows where.
@@ -256,7 +256,7 @@ back, `a` lists the archived ones too.
         version = "arch" if prompt is not None and prompt.archived else version
         right = [("*" if row.draft else " ", "draft"), (f"{version:>4} ", "muted")]
         if self._contested:
-            right = [("⑂" if prompt is not None and prompt.contested else " ", "draft"), *right]
+            right = [("Ψ" if prompt is not None and prompt.contested else " ", "draft"), *right]
         if self._drifting:
             right = [("≠" if row.path in self._drifting else " ", "draft"), *right]
         room = width - cell_len(left) - 7 - 2 * len(news)

@@ -36,7 +36,7 @@ class VersionList(OptionList):
 
     HELP = """
 ### Versions
-`●` is the active version: what the name alone means. `⑂` marks versions that two people wrote at once (`C` decides); a number
+`●` is the active version: what the name alone means. `Ψ` marks versions that two people wrote at once (`C` decides); a number
 with a star (`v6*`) can still move once, as the shared server has not given it yet. `•` marks a version that came from a colleague
 since the prompt was opened last.
 
@@ -191,7 +191,7 @@ class Versions(Vertical):
         marked = version.id in self._marked
         # The 16 colours of a terminal have no grey that can be read on the cursor's row too.
         muted = "" if self.app.current_theme.ansi else "$text-muted"
-        fork = "⑂ " if version.id in self._heads else ""
+        fork = "Ψ " if version.id in self._heads else ""
         number, since = version.name, f" {_age(version.created_us)} "
         parts: list[Content | str | tuple[str, str]] = [
             ("◆ " if marked else "◇ ", "$primary" if marked else muted),

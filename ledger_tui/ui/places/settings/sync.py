@@ -39,7 +39,7 @@ class Sync(SyncRules):
     ## Sync
     One ledger for a team. Every machine has a whole ledger of its own and works offline for as long as it likes; a server
     keeps what they exchange. The workstation exchanges by itself. The top line says how it stands: `▲ 12` records wait,
-    `= 9f3c` both ends hold the same (four digits that two people can compare), `3 m` since they last did, `⑂ 2` things to
+    `= 9f3c` both ends hold the same (four digits that two people can compare), `3 m` since they last did, `Ψ 2` things to
     decide, `! 1` set aside.
 
     **Rules** say what may leave: the registry always, numbers of calls if allowed, texts only if asked for, by folder of
