@@ -155,7 +155,7 @@ class Engine:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
         self._receipt = Receipt()
         welcome, state = self._meet()
-        must_compare = state.resyncing is not None or self._lost(welcome, state)
+        must_compare = self._must_compare(welcome, state)
         for attempt in range(MAX_RESYNCS + 1):
             try:
                 self._pushed = set()
@@ -191,7 +191,7 @@ class Engine:
             for stream in self._pulls(welcome)
         }
         sending = {stream: self.local.waiting(stream) for stream in self._pushes(welcome)}
-        return Outlook(sending, coming, state.resyncing is not None or self._lost(welcome, state))
+        return Outlook(sending, coming, self._must_compare(welcome, state))
 
     def verify(self) -> list[Difference]:
         """Compare both ends by digests: where they differ; empty when both hold the same accepted records."""
@@ -222,6 +222,16 @@ class Engine:
     def _check_ledger(self, welcome: Welcome, state: SyncState) -> None:
         if state.workspace not in (None, welcome.workspace):
             raise OtherLedger(f"this ledger belongs to {state.workspace}, the address leads to {welcome.workspace}")
+
+    def _must_compare(self, welcome: Welcome, state: SyncState) -> bool:
+        return state.resyncing is not None or self._lost(welcome, state) or self._was_left_out(welcome, state)
+
+    def _was_left_out(self, welcome: Welcome, state: SyncState) -> bool:
+        """Whether a stream took no part when everything was compared last, as it was not to be sent then: its positions are
+        forgotten, and what a server had of it has no number."""
+        return any(
+            state.fence(stream) == START and self.local.accepted(stream, None, 1) for stream in self._pushes(welcome)
+        )
 
     def _lost(self, welcome: Welcome, state: SyncState) -> bool:
         """Whether meeting alone shows that the server was made anew or went back."""
@@ -256,7 +266,7 @@ class Engine:
         """
         self.at("push.before_send")
         try:
-            answer, ahead = self._sent(stream, batch)
+            answer, ahead = self._sent(stream, batch, compared)
         except BatchRefused:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -271,8 +281,12 @@ class Engine:
         self._take_answer(stream, batch, answer, compared)
         return ahead
 
-    def _sent(self, stream: Stream, batch: Sequence[Record]) -> tuple[PushAnswer, list[Record]]:
-        fence = self.local.state().fence(stream)
+    def _sent(self, stream: Stream, batch: Sequence[Record], compared: bool) -> tuple[PushAnswer, list[Record]]:
+        state = self.local.state()
+        if state.resyncing is not None and not compared:
+            # Another program began to compare: what this batch was written on may have to go before it.
+            raise _HistoryLost
+        fence = state.fence(stream)
         if len(batch) < PUSH_ROWS:
             return self.remote.push(stream, batch, fence), []
         with ThreadPoolExecutor(1, "sync-reader") as reader:
@@ -341,11 +355,22 @@ class Engine:
             wrong = page_fault(stream, cursor, page.rows, page.upto, page.more)
             if wrong is not None:
                 raise BadAnswer(f"a page of {stream} cannot be taken: {wrong}")
+            if page.rows:
+                self._catch_up(welcome, stream)
             applied = Applied() if page.upto == cursor else self._apply(stream, cursor, page.rows, page.upto)
             self.on_progress(Progress(stream, "receive", page.upto.seq, max(page.upto.seq, end.seq)))
             if not page.more and not applied.moved:
                 return
             self._let_registry_pass(welcome, stream, compared=False)
+
+    def _catch_up(self, welcome: Welcome, stream: Stream) -> None:
+        """Bring what the records of a page may name and others sent meanwhile: runs name prompts, texts name runs.
+
+        Whatever a record names was on the server before it.
+        """
+        before = STREAMS[: STREAMS.index(stream)]
+        if before and before[-1] in self._pulls(welcome):
+            self._pull(welcome, before[-1], START)
 
     def _apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position) -> Applied:
         applied = self.local.apply(stream, cursor, rows, upto, self.at)
