@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger_tui.domain import ids
 from ledger_tui.domain.span_words import FLAG_DUPLICATE
 from ledger_tui.domain.sync import bodies, numbers, records
 from ledger_tui.domain.sync.records import Delivered, Record
@@ -20,6 +21,7 @@ from ledger_tui.store import day_sums, open_spans, sync_late_prices, sync_standi
 from ledger_tui.store.sync_shelves import (
     CARDS,
     EXECUTIONS,
+    LATE_PRICES,
     SHELVES,
     SPANS,
     USAGES,
@@ -137,8 +139,7 @@ def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[
         shelf, mine = held
         why = records.fault(row.record, row.hash)
         if why is None and mine.record != row.record:
-            if sync_late_prices.is_other(mine.record, row.record) and (mine.commit_seq or 0) <= 0:
-                sync_late_prices.give_way(lean, mine.key)
+            if _gives_way(lean, shelf, mine, row.record):
                 left.append(row)
                 continue
             why = "this ledger has another record of this id"
@@ -152,6 +153,24 @@ def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[
     for shelf, standings in numbered.items():
         shelf.mark(lean, standings, "IS NULL OR commit_seq <= 0")
     return left
+
+
+def _gives_way(lean: Lean, shelf: Shelf | KeptShelf, mine: Held, theirs: Record) -> bool:
+    """Whether a record that no server has makes room for another one of its id, which the server has.
+
+    So do prices of one call by two people; and the ends of what ran when a ledger's file was copied: both copies end it.
+    """
+    if (mine.commit_seq or 0) > 0 or mine.record.kind != theirs.kind:
+        return False
+    if shelf is LATE_PRICES:
+        sync_late_prices.give_way(lean, mine.key)
+    elif shelf is SPANS:
+        # Mine is a record of its own from now on, of the same step.
+        lean.execute(_RENAME, {"key": mine.key, "rid": ids.new_id()})
+    return shelf in (LATE_PRICES, SPANS, EXECUTIONS)
+
+
+_RENAME = "UPDATE spans SET rid = :rid, commit_seq = NULL, extra = NULL WHERE id = :key"
 
 
 def _find(lean: Lean, wanted: Sequence[Record]) -> dict[str, tuple[Shelf | KeptShelf, Held]]:
@@ -265,9 +284,15 @@ def _take_executions(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> Non
         extra = _residue("execution", content, **links, attempts=usual["attempts"])
         fixed = (row.record.rid, "{}", "[]", "{}", row.seq, extra)
         made.append((*fixed, *(values[name] for name in _EXECUTION)))
-    if made:
-        columns = ("id", "params", "messages", "response_metadata", "commit_seq", "extra", *_EXECUTION)
-        lean.insert_rows("executions", columns, made)
+    columns = ("id", "params", "messages", "response_metadata", "commit_seq", "extra", *_EXECUTION)
+    here = _present(lean, "executions", {row[0] for row in made})
+    fresh = [row for row in made if row[0] not in here]
+    if fresh:
+        lean.insert_rows("executions", columns, fresh)
+    # One that is here gave way (``_gives_way``): its numbers are the server's, its texts stay.
+    changes = ", ".join(f"{name} = :{name}" for name in ("commit_seq", "extra", *_EXECUTION))
+    changed = [dict(zip(columns, row, strict=True)) for row in made if row[0] in here]
+    lean.executemany(f"UPDATE executions SET {changes} WHERE id = :id", changed)
     taken.new += len(made)
 
 
@@ -275,19 +300,37 @@ _ALWAYS: Mapping[str, Any] = {"mode": "", "attempts": 0, "environment": ""}
 _EXECUTION = tuple(name for name in numbers.ORDER["execution"] if name != "rv")
 
 
+Step = tuple[str, str, int]
+"""Trace id, span id and start: all records of a step agree in them. Another step of the same ids began at another moment."""
+
+
+class _Counted(NamedTuple):
+    """What counts of a step: a row (key 0 while it is still to be written), what became of the step, and its record."""
+
+    key: int
+    state: str
+    """running, interrupted or ended"""
+    rid: str
+
+
 class _Spans:
-    """Ended spans from elsewhere."""
+    """Ended spans from elsewhere.
+
+    Of one step every real end counts; as long as there is none, the one record that gave it up with the lowest id counts.
+    So it does not matter in which order records come.
+    """
 
     def __init__(self, lean: Lean, taken: Taken) -> None:
         self._lean = lean
         self._taken = taken
+        self._fresh: list[tuple[SpanRecord, Delivered, str | None]] = []
 
     def take(self, rows: Sequence[Delivered]) -> None:
         """Write spans that are not here; one of a place that is taken stands beside the one that has it, or ends it."""
         contents = [row.record.content() for row in rows]
         cards = self._cards({content["card"] for content in contents if "card" in content})
         there = self._there((content["trace_id"], content["span_id"]) for content in contents)
-        fresh: list[tuple[SpanRecord, Delivered, str | None]] = []
+        places = {step[:2] for step in there}
         for row, content in zip(rows, contents, strict=True):
             card = cards.get(content.get("card", ""))
             try:
@@ -297,44 +340,44 @@ class _Spans:
                 continue
             extra = _residue("span", content, card=content.get("card") if card is not None else None)
             self._taken.new += 1
-            place = (span.trace_id, span.span_id)
-            if self._settled_before(place, there, fresh, row, span, extra):
+            step = (span.trace_id, span.span_id, span.started_us)
+            if self._settled_before(step, there, row, span, extra):
                 continue
-            is_twin = place in there
-            there.setdefault(place, (0, "ended"))
-            fresh.append((_flagged(span) if is_twin else span, row, extra))
-        keys = telemetry.insert_ended(self._lean, [span for span, _, _ in fresh])
-        self._standings([(key, row, extra) for key, (_, row, extra) in zip(keys, fresh, strict=True)])
+            is_twin = step[:2] in places
+            places.add(step[:2])
+            there[step] = _Counted(0, _state(span), row.record.rid)
+            self._fresh.append((_flagged(span) if is_twin else span, row, extra))
+        keys = telemetry.insert_ended(self._lean, [span for span, _, _ in self._fresh])
+        self._standings([(key, row, extra) for key, (_, row, extra) in zip(keys, self._fresh, strict=True)])
 
     def _settled_before(
-        self, place: tuple[str, str], there: dict[tuple[str, str], tuple[int, str]],
-        fresh: list[tuple[SpanRecord, Delivered, str | None]], row: Delivered, span: SpanRecord, extra: str | None,
-    ) -> bool:  # fmt: skip
-        """Whether the span is dealt with by what has its place: given up there and ended now, or the other way round."""
-        key, state = there.get(place, (0, ""))
-        interrupted = span.error_type == open_spans.INTERRUPTED
-        if interrupted and state:
+        self, step: Step, there: dict[Step, _Counted], row: Delivered, span: SpanRecord, extra: str | None
+    ) -> bool:
+        """Whether the span is dealt with by what counts of its step: given up there and ended now, or the other way round."""
+        here = there.get(step)
+        if here is None:
+            return False
+        if _state(span) == open_spans.INTERRUPTED and (
+            here.state == _ENDED or (here.state == open_spans.INTERRUPTED and here.rid < row.record.rid)
+        ):
             KEPT.keep(self._lean, SUPERSEDED, [(row.record, row.seq)])
             return True
-        if state == open_spans.INTERRUPTED and not interrupted:
-            there[place] = (key, "ended")
-            if not key:
-                index = next(n for n, (known, _, _) in enumerate(fresh) if (known.trace_id, known.span_id) == place)
-                KEPT.keep(self._lean, SUPERSEDED, [(fresh[index][1].record, fresh[index][1].seq)])
-                fresh[index] = (span, row, extra)
-                return True
-            telemetry.reopen_span(self._lean, key)
-            self._end(key, row, span)
+        if here.state == _ENDED:
+            return False
+        there[step] = here._replace(state=_state(span), rid=row.record.rid)
+        if not here.key:
+            self._replace_fresh(step, row, span, extra)
             return True
-        if state == "running":
-            there[place] = (key, "ended")
-            self._end(key, row, span)
-            return True
-        if not state and interrupted:
-            there[place] = (0, open_spans.INTERRUPTED)
-            fresh.append((span, row, extra))
-            return True
-        return False
+        if here.state == open_spans.INTERRUPTED:
+            telemetry.reopen_span(self._lean, here.key)
+        self._end(here.key, row, span)
+        return True
+
+    def _replace_fresh(self, step: Step, row: Delivered, span: SpanRecord, extra: str | None) -> None:
+        for index, (known, before, _) in enumerate(self._fresh):
+            if (known.trace_id, known.span_id, known.started_us) == step:
+                KEPT.keep(self._lean, SUPERSEDED, [(before.record, before.seq)])
+                self._fresh[index] = (_flagged(span) if known.flags & FLAG_DUPLICATE else span, row, extra)
 
     def _end(self, key: int, row: Delivered, span: SpanRecord) -> None:
         """End a span that runs here; what its beginning said here stays in its columns."""
@@ -356,21 +399,33 @@ class _Spans:
             row[0]: int(row[1]) for c in chunks for row in _rows_of(self._lean, "sha256, id", "rate_cards", "sha256", c)
         }
 
-    def _there(self, places: Any) -> dict[tuple[str, str], tuple[int, str]]:
-        """What has the places: key, and running, interrupted or ended; the last one where there are several."""
-        found: dict[tuple[str, str], tuple[int, str]] = {}
+    def _there(self, places: Any) -> dict[Step, _Counted]:
+        """What counts here of the steps at these places."""
+        found: dict[Step, _Counted] = {}
         keys = span_keys_at(self._lean, places)
         for start in range(0, len(keys), sync_standing.CHUNK):
             names = {f"k{n}": key for n, key in enumerate(keys[start : start + sync_standing.CHUNK])}
             rows = self._lean.fetch(
-                "SELECT t.trace_id, s.span_id, s.id, s.status IN ('queued', 'running'), s.error_type FROM spans s "
+                "SELECT t.trace_id, s.span_id, s.started_us, s.id, s.status, s.error_type, s.rid FROM spans s "
                 f"JOIN traces t ON t.id = s.trace_key WHERE s.id IN ({', '.join(':' + name for name in names)}) ORDER BY s.id",
                 names,
             )
-            for trace_id, span_id, key, runs, error in rows:
-                state = "running" if runs else error if error == open_spans.INTERRUPTED else "ended"
-                found[trace_id, span_id] = (int(key), state)
+            for trace_id, span_id, started_us, key, status, error, rid in rows:
+                found[trace_id, span_id, int(started_us)] = _Counted(int(key), _state_of(status, error), rid)
         return found
+
+
+_ENDED = "ended"
+
+
+def _state(span: SpanRecord) -> str:
+    return _state_of(span.status, span.error_type)
+
+
+def _state_of(status: str, error_type: str | None) -> str:
+    if status in ("queued", "running"):
+        return "running"
+    return open_spans.INTERRUPTED if (status, error_type) == ("failed", open_spans.INTERRUPTED) else _ENDED
 
 
 def _flagged(span: SpanRecord) -> SpanRecord:

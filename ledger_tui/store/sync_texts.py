@@ -79,7 +79,7 @@ _SESSIONS = ("session_id", "user_identifier")
 def enqueue(lean: Lean, owner: str, keys: Sequence[Key]) -> None:
     """Let the texts of rows go, as far as they have any; what is queued or was sent already stays as it is."""
     for key, record in _written(lean, owner, keys):
-        if record is None or lean.one(_IS_HERE, {"rid": record.rid}):
+        if record is None or lean.one(_IS_HERE, {"rid": record.rid}) or pruned(lean, [record.rid]):
             continue
         safe = _without_keys(record)
         if safe != record:
