@@ -16,7 +16,7 @@ from ledger_tui.domain.sync.digest import Digest, digest_of_hashes, merged
 from ledger_tui.domain.sync.records import PURGED, Delivered, Record, Stream, cost_of, month_of
 from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
-from ledger_tui.store import changes, sync_facts, sync_purge, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store import changes, sync_facts, sync_purge, sync_shelves, sync_standing, sync_telemetry, sync_texts
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
 from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
@@ -126,10 +126,11 @@ class LedgerLog:
     def _settle_rows(self, lean: Lean, stream: Stream, standings: Mapping[str, int]) -> None:
         by_shelf: dict[AnyShelf, list[tuple[Key, int | None]]] = {}
         handed = self._handed.get(stream, Handed())
-        for rid, seq in standings.items():
-            place = handed.place(rid)
-            if place is not None:
-                by_shelf.setdefault(place[0], []).append((place[1], seq))
+        places = {rid: place for rid in standings if (place := handed.place(rid)) is not None}
+        renamed = _renamed(lean, {rid: int(key) for rid, (shelf, key) in places.items() if shelf is SPANS})
+        for rid, (shelf, key) in places.items():
+            if rid not in renamed:
+                by_shelf.setdefault(shelf, []).append((key, standings[rid]))
         sharing = _sharing(lean)
         for shelf, rows in by_shelf.items():
             shelf.mark(lean, rows)
@@ -224,6 +225,12 @@ _TAKE = {"meta": sync_facts.take, "telemetry": sync_telemetry.take, "bodies": sy
 
 def _shelves(stream: Stream) -> Sequence[AnyShelf]:
     return sync_telemetry.MY_SHELVES if stream == "telemetry" else sync_texts.MY_SHELVES
+
+
+def _renamed(lean: Lean, keys: Mapping[str, int]) -> set[str]:
+    """Records whose rows are others meanwhile: steps that ended after all while the answer to their first record was awaited."""
+    now = sync_shelves.span_rids(lean, list(keys.values()))
+    return {rid for rid, key in keys.items() if now.get(key) != rid}
 
 
 def _sharing(lean: Lean) -> Sharing:

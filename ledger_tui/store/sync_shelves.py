@@ -262,3 +262,9 @@ def span_keys_at(lean: Lean, places: Iterable[tuple[str, str]]) -> list[int]:
     listed = sorted(set(places))
     rows = lean.fetch(_AT_PLACES, {"places": json.dumps(listed)}) if listed else []
     return sorted({int(row[0]) for row in rows})
+
+
+def span_rids(lean: Lean, keys: Sequence[int]) -> dict[int, str]:
+    """The ids of the records that these rows are now, by key."""
+    sql = "SELECT s.id, s.rid FROM json_each(:keys) k CROSS JOIN spans s ON s.id = k.value"
+    return {int(key): str(rid) for key, rid in lean.fetch(sql, {"keys": json.dumps(keys)})} if keys else {}

@@ -333,7 +333,7 @@ _EXECUTION = tuple(name for name in numbers.ORDER["execution"] if name != "rv")
 
 
 Step = tuple[str, str, int]
-"""Trace id, span id and start: all records of one step agree in them; another step that uses the same ids began elsewhen."""
+"""Trace id, span id and start: all records of a step agree in them. Another step of the same ids began at another moment."""
 
 
 class _Counted(NamedTuple):

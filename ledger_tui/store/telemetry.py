@@ -153,6 +153,9 @@ def reopen_span(lean: Lean, key: int) -> bool:
 
 _STATE = f"CASE WHEN error_type = '{open_spans.INTERRUPTED}' AND status = 'failed' THEN error_type ELSE status END"
 
+# Another ledger's step can use the ids of one that still runs here: what comes is the end of the one that has none.
+_UNFINISHED_LAST = f"CASE {_STATE} WHEN 'running' THEN 2 WHEN '{open_spans.INTERRUPTED}' THEN 1 ELSE 0 END"
+
 
 def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tuple[int, str]]:
     wanted: dict[str, list[str]] = defaultdict(list)
@@ -168,7 +171,7 @@ def _known(lean: Lean, spans: Sequence[SpanRecord]) -> dict[tuple[str, str], tup
             names = {f"s{n}": span_id for n, span_id in enumerate(chunk)}
             sql = (
                 f"SELECT span_id, id, {_STATE} FROM spans WHERE trace_key = :trace_key AND span_id IN "
-                f"({', '.join(':' + name for name in names)}) ORDER BY id"
+                f"({', '.join(':' + name for name in names)}) ORDER BY {_UNFINISHED_LAST}, id"
             )
             for span_id, key, status in lean.fetch(sql, {"trace_key": row[0], **names}):
                 found[trace_id, span_id] = (key, status)

@@ -161,7 +161,7 @@ class Engine:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
         self._receipt = Receipt()
         welcome, state = self._meet()
-        must_compare = state.resyncing is not None or self._lost(welcome, state)
+        must_compare = self._must_compare(welcome, state)
         for attempt in range(MAX_RESYNCS + 1):
             try:
                 self._pushed = set()
@@ -197,7 +197,7 @@ class Engine:
             for stream in self._pulls(welcome)
         }
         sending = {stream: self.local.waiting(stream) for stream in self._pushes(welcome)}
-        return Outlook(sending, coming, state.resyncing is not None or self._lost(welcome, state))
+        return Outlook(sending, coming, self._must_compare(welcome, state))
 
     def verify(self) -> list[Difference]:
         """Compare both ends by digests: where they differ; empty when both hold the same accepted records."""
@@ -246,6 +246,16 @@ class Engine:
         if state.workspace not in (None, welcome.workspace):
             raise OtherLedger(f"this ledger belongs to {state.workspace}, the address leads to {welcome.workspace}")
 
+    def _must_compare(self, welcome: Welcome, state: SyncState) -> bool:
+        return state.resyncing is not None or self._lost(welcome, state) or self._was_left_out(welcome, state)
+
+    def _was_left_out(self, welcome: Welcome, state: SyncState) -> bool:
+        """Whether a stream took no part when everything was compared last, as it was not to be sent then: its positions are
+        forgotten, and what a server had of it has no number."""
+        return any(
+            state.fence(stream) == START and self.local.accepted(stream, None, 1) for stream in self._pushes(welcome)
+        )
+
     def _lost(self, welcome: Welcome, state: SyncState) -> bool:
         """Whether meeting alone shows that the server was made anew or went back."""
         return state.epoch not in (None, welcome.epoch) or not welcome.lost.isdisjoint(self.streams)
@@ -279,7 +289,7 @@ class Engine:
         """
         self.at("push.before_send")
         try:
-            answer, ahead = self._sent(stream, batch)
+            answer, ahead = self._sent(stream, batch, compared)
         except BatchRefused:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -294,8 +304,12 @@ class Engine:
         self._take_answer(stream, batch, answer, compared)
         return ahead
 
-    def _sent(self, stream: Stream, batch: Sequence[Record]) -> tuple[PushAnswer, list[Record]]:
-        fence = self.local.state().fence(stream)
+    def _sent(self, stream: Stream, batch: Sequence[Record], compared: bool) -> tuple[PushAnswer, list[Record]]:
+        state = self.local.state()
+        if state.resyncing is not None and not compared:
+            # Another program began to compare: what this batch was written on may have to go before it.
+            raise _HistoryLost
+        fence = state.fence(stream)
         if len(batch) < PUSH_ROWS:
             return self.remote.push(stream, batch, fence), []
         with ThreadPoolExecutor(1, "sync-reader") as reader:

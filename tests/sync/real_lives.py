@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,10 +21,11 @@ from ledger_tui import PromptLedger
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.sync.digest import digest_of
+from ledger_tui.domain.sync.plan import REASONS
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.errors import LedgerError
+from ledger_tui.errors import BudgetExceeded, Conflict, InputError, NotFound
 from ledger_tui.paths import Paths
 from ledger_tui.store import (
     backup,
@@ -92,7 +94,9 @@ class Desk:
     """A ledger in a file, its account, and what a person does with it."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self.number = number
+        self.number, self.steps = number, 0
+        self.programs = [ids.new_id()]
+        """Those that ran on this file, the running one last."""
         self.paths = Paths(data=folder / "data", config=folder / "config")
         self.paths.data.mkdir(parents=True)
         shutil.copy(template(), self.paths.database)
@@ -149,9 +153,10 @@ class Desk:
     def deed(self, chance: random.Random) -> None:
         """Something that a person or a program does, as far as it can be done."""
         deeds: list[tuple[float, Callable[[random.Random], object]]] = [
-            (0.3, self._decide), (0.4, self._record), (0.12, self._give_up), (0.08, self._price), (0.1, self._run),
+            (0.3, self._decide), (0.36, self._record), (0.08, self._end), (0.1, self._give_up), (0.08, self._price),
+            (0.08, self._run),
         ]  # fmt: skip
-        with suppress(LedgerError):
+        with suppress(InputError, Conflict, NotFound, BudgetExceeded):
             chance.choices([deed for _, deed in deeds], [weight for weight, _ in deeds])[0](chance)
 
     def _decide(self, chance: random.Random) -> None:
@@ -168,9 +173,11 @@ class Desk:
         ])()  # fmt: skip
 
     def _record(self, chance: random.Random) -> None:
-        """A call with a price, one without, a step that runs; at few places, so that they meet."""
-        place = (f"t{chance.randrange(4)}", f"s{chance.randrange(6)}")
+        """A call with a price or without one, at few places, so that they meet others; or a step that runs."""
         what = chance.choice(["priced", "unpriced", "running"])
+        trace = f"t{chance.randrange(4)}"
+        self.steps += 1
+        place = (trace, f"{self.programs[-1]}-{self.steps}" if what == "running" else f"s{chance.randrange(6)}")
         fields: dict[str, Any] = {}
         if what == "running":
             fields = {"status": "running", "duration_us": None}
@@ -188,6 +195,24 @@ class Desk:
                 session_id=f"session {self.number}", user_identifier="ada", **fields,
             )  # fmt: skip
             telemetry.write_spans(lean, [telemetry.check_span(span)], "here:1:1" if what == "running" else None)
+
+    def _end(self, chance: random.Random) -> None:
+        """What runs ends, perhaps after it was given up."""
+        with self.database.lean_write() as lean:
+            found = lean.fetch(
+                "SELECT id, span_id FROM spans "
+                f"WHERE status = 'running' OR error_type = '{open_spans.INTERRUPTED}' ORDER BY id"
+            )
+            mine = [key for key, span_id in found if span_id.rpartition("-")[0] in self.programs]
+            if mine:
+                key = chance.choice(mine)
+                stored = open_spans.stored(lean, key)
+                assert stored is not None
+                end = replace(
+                    stored[0], status="succeeded", duration_us=chance.randrange(10**6), error_type=None,
+                    tokens=TokenUsage(input=chance.randrange(99), output=7), unpriced=True, output="that",
+                )  # fmt: skip
+                telemetry.write_spans(lean, [telemetry.check_span(end)])
 
     def _give_up(self, chance: random.Random) -> None:
         """End a running step as interrupted, as the next program does for one that died."""
@@ -234,7 +259,7 @@ class Desk:
                 "id": execution, "usage_id": usage, "prompt_id": prompt, "version_id": version, "provider": "openai",
                 "model": "gpt-x", "mode": "full", "params": "{}", "messages": f'["canary {self.number}"]', "attempts": 1,
                 "environment": "prod", "response": "that", "response_metadata": "{}", "status": "succeeded",
-                "created_us": NOW_US, "started_us": NOW_US, "ended_us": NOW_US + 5,
+                "created_us": NOW_US, "ended_us": NOW_US + 5,
             })  # fmt: skip
 
     def forget(self, chance: random.Random) -> None:
@@ -347,6 +372,7 @@ class Lives:
             path.unlink()
         backup.copy(source.paths.database, target.paths.database)
         target.open()
+        target.programs = [*source.programs, ids.new_id()]
         self.counts["clone"] += 1
 
     def _restore(self) -> None:
@@ -368,6 +394,7 @@ class Lives:
         """The first ledger forgets what the second one holds too."""
         if self.forgets:
             if self.rules == "changing":
+                self.desks[0].share(OPEN)
                 self.desks[1].share(OPEN)
             self.sync(0)
             self.sync(1)
@@ -409,7 +436,8 @@ class Lives:
             assert self.engine(who, Bomb(None)).verify() == [], f"I14: {who} cannot prove it"
             first = self.desks[whole[1]]
             assert self.desks[who].shown(SHOWN) == first.shown(SHOWN), f"I14 I19: {who} shows another registry"
-            added = ADDED_UP if forgot else {**ADDED_UP, "daily_parties": "*"}
+            # What is priced after it was forgotten somewhere cannot be added up there.
+            added = {"daily_uses": "*"} if forgot else {**ADDED_UP, "daily_parties": "*"}
             for table, columns in added.items():
                 mine, theirs = (desk.shown({table: columns})[table] for desk in (self.desks[who], first))
                 assert mine == theirs, f"I17: {table} of {who}: {set(mine) ^ set(theirs)}"
@@ -424,9 +452,9 @@ class Lives:
             assert lean.fetch("PRAGMA integrity_check") == [("ok",)] and not lean.fetch("PRAGMA foreign_key_check"), (
                 "I13"
             )
-        assert {one.why for one in wrong} <= {"this account may not write it"}, (
-            f"nothing is wrong with any record: {wrong}"
-        )
+        # Who only sends does not hear that somebody else priced a call of theirs.
+        expected = {REASONS["DENIED"], *([REASONS["HASH_CONFLICT"]] if self.roles[who] == "ingest" else [])}
+        assert {one.why for one in wrong} <= expected, f"nothing is wrong with any record: {wrong}"
         for stream in STREAMS:
             theirs = self.held(stream)
             here = {rid: pair for rid, pair in mine.items() if pair[0].stream == stream}

@@ -90,20 +90,26 @@ class InPostgres:
         return self.open(self.login("mallory"))
 
     def restore(self, commits: int, *, announced: bool) -> None:
-        kept = self.run(
-            "SELECT stream, last_seq, encode(chain, 'hex') FROM sync.commit ORDER BY at, last_seq LIMIT %s", commits
-        )
-        ends = dict.fromkeys(("meta", "telemetry", "bodies"), (0, ""))
-        ends |= {stream: (seq, chain) for stream, seq, chain in kept}
-        for stream, (seq, chain) in ends.items():
-            self.run("DELETE FROM sync.rec WHERE stream = %s AND commit_seq > %s", stream, seq)
-            self.run("DELETE FROM sync.commit WHERE stream = %s AND last_seq > %s", stream, seq)
-            self.run("UPDATE sync.counter SET n = %s, chain = decode(%s, 'hex') WHERE stream = %s", seq, chain, stream)
-        self.run(
-            "DELETE FROM sync.purge p WHERE NOT EXISTS (SELECT FROM sync.rec r WHERE r.stream = 'meta' AND r.rid = p.fact)"
-        )
-        if announced:
-            self.run("UPDATE sync.server SET epoch = gen_random_uuid()")
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            # A backup is of one moment: nobody pushes in the middle of it.
+            connection.execute("LOCK TABLE sync.counter IN ACCESS EXCLUSIVE MODE")
+            order = "SELECT stream, last_seq, encode(chain, 'hex') FROM sync.commit ORDER BY at, last_seq LIMIT %s"
+            kept = connection.execute(order, [commits]).fetchall()
+            ends = dict.fromkeys(("meta", "telemetry", "bodies"), (0, ""))
+            ends |= {stream: (seq, chain) for stream, seq, chain in kept}
+            for stream, (seq, chain) in ends.items():
+                connection.execute("DELETE FROM sync.rec WHERE stream = %s AND commit_seq > %s", [stream, seq])
+                connection.execute("DELETE FROM sync.commit WHERE stream = %s AND last_seq > %s", [stream, seq])
+                count = "UPDATE sync.counter SET n = %s, chain = decode(%s, 'hex') WHERE stream = %s"
+                connection.execute(count, [seq, chain, stream])
+            connection.execute(
+                "DELETE FROM sync.purge p "
+                "WHERE NOT EXISTS (SELECT FROM sync.rec r WHERE r.stream = 'meta' AND r.rid = p.fact)"
+            )
+            if announced:
+                connection.execute("UPDATE sync.server SET epoch = gen_random_uuid()")
 
     def wipe(self) -> None:
         self.restore(0, announced=True)
