@@ -9,7 +9,7 @@ import pytest
 from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.records import Delivered, Stream
 from ledger_tui.domain.sync.standing import Applied, At
-from ledger_tui.store import late_prices, sync_facts, sync_log, sync_shelves, sync_standing, sync_telemetry
+from ledger_tui.store import late_prices, sync_facts, sync_shelves, sync_standing, sync_telemetry
 from ledger_tui.store.sync_log import LedgerLog
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -51,11 +51,14 @@ def late_price_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def settle_everybody(patch: pytest.MonkeyPatch) -> None:
-    """An answer is written down for rows whatever became of them while it was awaited."""
+    """An answer is written down for every row that waits, also for those that were not sent."""
     right = sync_shelves.Shelf.mark
 
     def mark(self: Any, lean: Any, standings: Any, before: str = "IS NULL") -> None:
-        right(self, lean, standings, "IS NULL OR 1 = 1")
+        answered = list(standings)
+        right(self, lean, answered, before)
+        if before == "IS NULL" and any(seq for _, seq in answered):
+            lean.execute(f"UPDATE {self.table} SET commit_seq = 1 WHERE commit_seq IS NULL")
 
     patch.setattr(sync_shelves.Shelf, "mark", mark)
 
@@ -91,22 +94,9 @@ def pending_stays(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sync_facts._Page, "_known", known)
 
 
-def rules_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """Texts go whether they are shared or not."""
-    right = sync_log.queue_texts
-
-    def queue(lean: Any, shelf: Any, keys: Any, sharing: Any) -> None:
-        from tests.sync.real_lives import OPEN
-
-        right(lean, shelf, keys, OPEN)
-
-    patch.setattr(sync_log, "queue_texts", queue)
-
-
 MUTANTS: Mapping[str, Plant] = {
     plant.__name__: plant
     for plant in (
         cursor_first, no_tombstones, late_price_twice, settle_everybody, bodies_not_compared, no_offer, pending_stays,
-        rules_forgotten,
     )
 }  # fmt: skip

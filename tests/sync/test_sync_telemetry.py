@@ -230,14 +230,15 @@ def test_i12_what_rules_keep_at_home_never_leaves(ledgers: Callable[[], Ledger])
     """Calls of a folder whose numbers are not shared stay, with their texts; when the rule is widened later they go."""
     server, mine = MemoryServer(), ledgers()
     remote = server.remote("ada", "maintainer")
-    for name in ("private/a", "team/a"):
+    for name, word in (("private/a", "canary"), ("team/a", "canary"), ("quiet/a", "whisper")):
         mine.save(name, "Hi {{ name }}")
-        mine.door.execute(name, {"name": "canary"}, model="offline", trace_id=name)
-    rules = Sharing().with_rule(None, texts=True).with_rule("private/", numbers=False)
+        mine.door.execute(name, {"name": word}, model="offline", trace_id=name)
+    rules = Sharing().with_rule(None, texts=True).with_rule("private/", numbers=False).with_rule("quiet/", texts=False)
     share(mine, rules)
     sync(mine, remote)
     sent = [row.record for stream in ("telemetry", "bodies") for row in server.histories[stream].rows]
-    assert "private/a" not in "".join(record.body for record in sent)
+    everything = "".join(record.body for record in sent)
+    assert "private/a" not in everything and "quiet/a" in everything and "whisper" not in everything
     assert {record.kind for record in sent} >= {"span", "execution", "usage", "text"}
     assert sum("canary" in record.body for record in sent) == 3, "texts of the shared run: step, call and render"
     with mine.database.lean() as lean:
