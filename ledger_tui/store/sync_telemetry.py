@@ -10,10 +10,9 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain import ids
 from ledger_tui.domain.span_words import FLAG_DUPLICATE
 from ledger_tui.domain.sync import bodies, numbers, records
-from ledger_tui.domain.sync.records import Delivered, Record
+from ledger_tui.domain.sync.records import Delivered, Record, derived_rid
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord
 from ledger_tui.errors import InputError
@@ -194,12 +193,12 @@ def _gives_way(lean: Lean, shelf: Shelf | KeptShelf, mine: Held, theirs: Record)
     if shelf is LATE_PRICES:
         sync_late_prices.give_way(lean, mine.key)
     elif shelf is SPANS:
-        # Mine is a record of its own from now on, of the same step.
-        lean.execute(_RENAME, {"key": mine.key, "rid": ids.new_id()})
+        # Mine is a record of its own from now on, of the same step; wherever else it is held it gets the same id.
+        lean.execute(_RENAME, {"key": mine.key, "rid": derived_rid(mine.record.rid, mine.record.hash)})
     return shelf in (LATE_PRICES, SPANS, EXECUTIONS)
 
 
-_RENAME = "UPDATE spans SET rid = :rid, commit_seq = NULL, extra = NULL WHERE id = :key"
+_RENAME = "UPDATE spans SET rid = :rid, commit_seq = NULL WHERE id = :key"
 
 
 def _find(lean: Lean, wanted: Sequence[Record]) -> dict[str, tuple[Shelf | KeptShelf, Held]]:

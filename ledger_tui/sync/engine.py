@@ -153,6 +153,8 @@ class Engine:
         self.on_progress = on_progress
         self._receipt = Receipt()
         self._pushed: set[Stream] = set()
+        self._compared_with: dict[Stream, Position] = {}
+        """Where the histories ended that everything was compared with: what they had must be in those that are pushed to."""
         self._registry_s = time.monotonic()
         self.compared: dict[Stream, Digest] = {}
         """The server's digests that ``verify`` compared."""
@@ -164,7 +166,7 @@ class Engine:
         must_compare = self._must_compare(welcome, state)
         for attempt in range(MAX_RESYNCS + 1):
             try:
-                self._pushed = set()
+                self._pushed, self._compared_with = set(), {}
                 name = self._resync(welcome) if must_compare or attempt else None
                 self._push_all(welcome, compared=name is not None)
                 self.at("between")
@@ -309,7 +311,7 @@ class Engine:
         if state.resyncing is not None and not compared:
             # Another program began to compare: what this batch was written on may have to go before it.
             raise _HistoryLost
-        fence = state.fence(stream)
+        fence = max(state.fence(stream), self._compared_with.get(stream, START), key=lambda position: position.seq)
         if len(batch) < PUSH_ROWS:
             return self.remote.push(stream, batch, fence), []
         with ThreadPoolExecutor(1, "sync-reader") as reader:
@@ -425,6 +427,9 @@ class Engine:
                 self.at("resync.asked")
                 self._offer(stream, [rid for rid in rids if rid in set(lacking)])
                 self.on_progress(Progress(stream, "compare", compared, compared))
+            # What the server was said to have is there as long as it holds where it stood before it was asked.
+            self._compared_with[stream] = welcome.ends.get(stream, START)
+            self.local.settle(stream, {}, {}, self._compared_with[stream])
         self.at("resync.offered")
         return name
 

@@ -96,7 +96,7 @@ def check(chaos: Chaos) -> None:
     assert rids <= held, "I16 no-ghosts: the server has what no ledger has"
     for one in shown[1:]:
         for table in one:
-            assert one[table] == shown[0][table], f"I14 I17 I19: {table} differs"
+            assert one[table] == shown[0][table], f"I14 I17 I19: {table}: {_apart(one[table], shown[0][table])}"
     check_notes(chaos, server, held)
 
 
@@ -216,6 +216,10 @@ def _some(mine: dict[str, Record], theirs: dict[str, Record]) -> str:
     only = [sorted(mine.keys() - theirs.keys())[:3], sorted(theirs.keys() - mine.keys())[:3]]
     other = [(mine[rid].body, theirs[rid].body) for rid in mine.keys() & theirs.keys() if mine[rid] != theirs[rid]][:1]
     return f"only here {only[0]}, only there {only[1]}, different {other}"
+
+
+def _apart(mine: list[Any], theirs: list[Any]) -> str:
+    return f"only there {sorted(set(mine) - set(theirs))[:4]}, only in the first {sorted(set(theirs) - set(mine))[:4]}"
 
 
 def _shown(ledger: PromptLedger, tables: dict[str, str]) -> dict[str, list[Any]]:

@@ -61,6 +61,7 @@ RULES = (
     Sharing().with_rule("team/", texts=True),
     Sharing().with_rule(None, numbers=False),
 )
+QUIET = (Sharing(), Sharing().with_rule("team/", texts=True))
 SHOWN = {
     "labels": "prompt_id, label, version_id, rid",
     "input_sets": "prompt_id, name, variables, rid",
@@ -186,12 +187,12 @@ class Desk:
         else:
             fields = {"cost_nusd": chance.randrange(100)}
         with self.database.lean_write() as lean:
-            prompts = [row[0] for row in lean.fetch("SELECT id FROM prompts ORDER BY id")]
+            prompt, name = chance.choice([(None, "none"), *lean.fetch("SELECT id, name FROM prompts ORDER BY id")])
             span = SpanRecord(
                 *place, "ask", "llm", fields.pop("status", "succeeded"), NOW_US + chance.randrange(10**9),
                 fields.pop("duration_us", chance.randrange(10**6)), provider="openai", model="gpt-x",
                 tokens=TokenUsage(input=chance.randrange(99), output=chance.randrange(99)), environment="prod",
-                prompt_id=chance.choice([None, *prompts]), input=f"canary {self.number} {chance.random()}",
+                prompt_id=prompt, input=f"canary {self.number} {name} {chance.random()}",
                 session_id=f"session {self.number}", user_identifier="ada", **fields,
             )  # fmt: skip
             telemetry.write_spans(lean, [telemetry.check_span(span)], "here:1:1" if what == "running" else None)
@@ -245,19 +246,21 @@ class Desk:
         """A run with its render, as ``execute`` stores them."""
         usage, execution = ids.new_id(), ids.new_id()
         with self.database.lean_write() as lean:
-            found = lean.fetch("SELECT prompt_id, id FROM prompt_versions ORDER BY id")
-            prompt, version = chance.choice([(None, None), *found])
+            found = lean.fetch(
+                "SELECT v.prompt_id, v.id, p.name FROM prompt_versions v JOIN prompts p ON p.id = v.prompt_id ORDER BY v.id"
+            )
+            prompt, version, name = chance.choice([(None, None, "none"), *found])
             telemetry.insert(lean, "usages", {
                 "id": usage, "prompt_id": prompt, "version_id": version, "included": "[]", "rendered": "[]",
-                "parameters": f'{{"name": "canary {self.number}"}}', "environment": "prod", "metadata": "{}", "source": "sdk",
-                "content": None, "session_id": f"session {self.number}", "created_us": NOW_US,
+                "parameters": f'{{"name": "canary {self.number} {name} "}}', "environment": "prod", "metadata": "{}",
+                "source": "sdk", "content": None, "session_id": f"session {self.number}", "created_us": NOW_US,
             })  # fmt: skip
             from ledger_tui.store import day_sums
 
             day_sums.add_uses(lean, [usage])
             telemetry.insert(lean, "executions", {
                 "id": execution, "usage_id": usage, "prompt_id": prompt, "version_id": version, "provider": "openai",
-                "model": "gpt-x", "mode": "full", "params": "{}", "messages": f'["canary {self.number}"]', "attempts": 1,
+                "model": "gpt-x", "mode": "full", "params": "{}", "messages": f'["canary {self.number} {name} "]', "attempts": 1,
                 "environment": "prod", "response": "that", "response_metadata": "{}", "status": "succeeded",
                 "created_us": NOW_US, "ended_us": NOW_US + 5,
             })  # fmt: skip
@@ -305,7 +308,7 @@ class Lives:
         self.rules = chance.choice(["open", "changing"])
         self.forgets = chance.random() < 0.5
         self.quiet = {desks - 1} if self.rules == "changing" else set()
-        """Desks that never share a text."""
+        """Desks that share the texts of one folder at most."""
         for desk in self.desks:
             desk.share(OPEN if self.rules == "open" else Sharing())
 
@@ -339,6 +342,7 @@ class Lives:
             (0.22, lambda: self.sync(who, self._accident(who))),
             (0.08, lambda: self.sync(who, self._accident(who), only_push=True)),
             (0.10, lambda: self._exchange(who, other)),
+            (0.04, lambda: self._end_late(who)),
             (0.03, lambda: self._clone(who, other)),
             (0.03, lambda: self._restore()),
             (0.01, lambda: self._wipe()),
@@ -353,8 +357,20 @@ class Lives:
             return Bomb(self.chance.choice(FAILPOINTS), self.chance.randint(1, 2))
         if chance < 0.4:
             self.counts["meddled"] += 1
-            return Meddling(self.chance.choice(OUTSIDE), lambda: (self.desks[who].deed(self.chance), self.sync(who)))
+            return Meddling(self.chance.choice(OUTSIDE), lambda: self._meddle(who))
         return None
+
+    def _meddle(self, who: int) -> None:
+        for _ in range(3):
+            self.desks[who].deed(self.chance)
+        if self.chance.random() < 0.7:
+            self.sync(who)
+
+    def _end_late(self, who: int) -> None:
+        """What was given up ends after all while the answer to that is awaited."""
+        desk = self.desks[who]
+        desk.give_up_all()
+        self.sync(who, lambda point: desk._end(self.chance) if point == "push.after_send" else None)
 
     def _exchange(self, who: int, other: int) -> None:
         self.desks[who].deed(self.chance)
@@ -386,7 +402,7 @@ class Lives:
 
     def _change_rules(self, who: int) -> None:
         if self.rules == "changing":
-            rules = Sharing() if who in self.quiet else self.chance.choice(RULES)
+            rules = self.chance.choice(QUIET if who in self.quiet else RULES)
             self.desks[who].share(rules)
             self.counts["rules"] += 1
 
@@ -414,10 +430,11 @@ class Lives:
                 self.sync(who)
 
     def check_quiet(self) -> None:
-        """I12: no text of a ledger that shares none is on the server."""
+        """I12: no text of a ledger that shares none, or those of one folder, is on the server, but for those."""
         everything = "".join(row.record.body for history in self.server.histories.values() for row in history.rows)
         for who in self.quiet:
-            assert f"canary {who}" not in everything, f"I12: a text of {who} left"
+            for name in ("none", "a", "private/c"):
+                assert f"canary {who} {name} " not in everything, f"I12: a text of {who} left"
 
     def held(self, stream: Stream) -> dict[str, Record]:
         """What the server holds."""

@@ -9,7 +9,7 @@ import pytest
 from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.records import Delivered, Stream
 from ledger_tui.domain.sync.standing import Applied, At
-from ledger_tui.store import late_prices, sync_facts, sync_shelves, sync_standing, sync_telemetry
+from ledger_tui.store import late_prices, sync_facts, sync_log, sync_shelves, sync_standing, sync_telemetry
 from ledger_tui.store.sync_log import LedgerLog
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -63,6 +63,11 @@ def settle_everybody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sync_shelves.Shelf, "mark", mark)
 
 
+def settle_blind(patch: pytest.MonkeyPatch) -> None:
+    """An answer is written down for rows that became other records while it was awaited."""
+    patch.setattr(sync_log, "_renamed", lambda *_: set())
+
+
 def bodies_not_compared(patch: pytest.MonkeyPatch) -> None:
     """A record whose id is here counts as known, whatever it says."""
     right = sync_telemetry._without_known
@@ -97,6 +102,7 @@ def pending_stays(patch: pytest.MonkeyPatch) -> None:
 MUTANTS: Mapping[str, Plant] = {
     plant.__name__: plant
     for plant in (
-        cursor_first, no_tombstones, late_price_twice, settle_everybody, bodies_not_compared, no_offer, pending_stays,
+        cursor_first, no_tombstones, late_price_twice, settle_everybody, settle_blind, bodies_not_compared, no_offer,
+        pending_stays,
     )
 }  # fmt: skip

@@ -105,6 +105,32 @@ def test_f11_both_copies_of_a_ledger_end_what_ran_in_it(desks: Callable[[], Desk
     assert len(server.histories["telemetry"].rows) == 2
 
 
+def test_f11_a_real_end_that_a_wiped_server_had_is_still_one(desks: Callable[[], Desk]) -> None:
+    """Several ledgers hold the real end of a step when the server is wiped, and a copy that gave the step up is the first to come
+    back, with a record of the same id: the real end goes under another one, the same for all of them, and counts once."""
+    server, mine, theirs, third = MemoryServer(), desks(), desks(), desks()
+    remotes = [server.remote(name, "maintainer") for name in ("ada", "bob", "eve")]
+    engine(mine, remotes[0]).sync()
+    record(mine, call("t", "a", status="running", duration_us=None), owner="here:1:1")
+    copied(mine, theirs)
+    theirs.give_up_all()
+    record(mine, call("t", "a"))
+    for desk in (mine, third, mine, third):
+        engine(desk, remotes[desk.number]).sync()
+    server.wipe()
+    for _ in range(3):
+        for desk in (theirs, third, mine):
+            receipt = engine(desk, remotes[desk.number]).sync()
+    assert receipt.agreed
+    for desk in (mine, theirs, third):
+        assert desk.rows("SELECT status, cost_nusd FROM spans") == [("succeeded", 7_500)]
+    assert (
+        mine.shown({"daily_parties": "*"})
+        == third.shown({"daily_parties": "*"})
+        == theirs.shown({"daily_parties": "*"})
+    )
+
+
 def test_f11_two_copies_that_give_one_step_up_agree_on_one_end(desks: Callable[[], Desk]) -> None:
     """Both copies of a ledger give up the step that ran in it, at different moments: the sums of both are the same."""
     server, mine, theirs = MemoryServer(), desks(), desks()
