@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ledger_tui import PromptLedger
-from ledger_tui.domain.sync import chain, conflicts, records
+from ledger_tui.domain.sync import chain, conflicts, lineage, records
 from ledger_tui.domain.sync.chain import START
-from ledger_tui.domain.sync.conflicts import Fact, VersionFact
+from ledger_tui.domain.sync.conflicts import Fact
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream
 from ledger_tui.paths import Paths
 from ledger_tui.store import (
@@ -128,29 +128,30 @@ def check_server(pages: dict[Stream, list[Page]]) -> None:
 
 def check_conflicts(meta: list[Record]) -> None:
     """I18: every version is reachable from a head, and some candidate always stands."""
-    versions: dict[str, list[VersionFact]] = {}
+    versions: dict[str, list[lineage.VersionFact]] = {}
     registers: dict[tuple[str, str, str], list[Fact]] = {}
     for place, record in enumerate(meta):
         content = record.content()
         if record.kind == "version":
-            made = VersionFact(content["field"], tuple(content["parents"]), place, place)
+            base = json.dumps(content["base"])
+            made = lineage.VersionFact.of_row(
+                record.rid, content["field"], content["value"], base, place, place, content["device"]
+            )
             versions.setdefault(content["prompt"], []).append(made)
         elif record.kind in ("label", "field"):
             value = Fact(record.rid, content["value"], tuple(content["base"]), place, place)
             registers.setdefault((content["prompt"], record.kind, content["field"]), []).append(value)
     for prompt, facts in versions.items():
-        tree = conflicts.versions(facts)
+        tree = lineage.versions(facts)
         assert tree is not None
-        parents: dict[str, set[str]] = {}
-        for fact in facts:
-            parents.setdefault(fact.version_id, set()).update(fact.parents)
-        reached, left = set(), list(tree.heads)
+        below = {fact.rid: fact.base or () for fact in facts}
+        reached, left = set(), list(tree.candidates)
         while left:
             one = left.pop()
-            if one not in reached:
+            if one not in reached and one in below:
                 reached.add(one)
-                left += parents[one]
-        assert reached == set(parents), f"I18 both-kept: {prompt}"
+                left += below[one]
+        assert reached == set(below), f"I18 both-kept: {prompt}"
     for (_, kind, field), facts in registers.items():
         found = conflicts.register(facts, protected=conflicts.is_protected(kind, field))
         assert found is not None and found.candidates, "I18: somebody's value always stands"
