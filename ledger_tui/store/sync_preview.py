@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync.sharing import Sharing
-from ledger_tui.store import sync_telemetry, sync_texts
+from ledger_tui.store import sync_coming, sync_telemetry, sync_texts
 from ledger_tui.store.sync_shelves import CARDS, SHELVES, Shelf
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def going(lean: Lean, sharing: Sharing) -> Going:
             kept += home
             if allowed:
                 numbers[shelf.kind] = allowed
-        if unread := sync_telemetry.KEPT.waiting(lean):
+        if unread := sync_coming.KEPT.waiting(lean):
             numbers["kept"] = unread
         if sharing.folders:
             kept += sync_telemetry.withheld(lean)

@@ -13,8 +13,8 @@ from ledger_tui.domain import clock
 from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
 from ledger_tui.store import search_index, sync_facts, sync_standing, sync_texts
+from ledger_tui.store.sync_coming import KEPT
 from ledger_tui.store.sync_shelves import SHELVES, Key
-from ledger_tui.store.sync_telemetry import KEPT
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean

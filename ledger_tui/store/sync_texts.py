@@ -17,9 +17,9 @@ from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.bodies import RV
 from ledger_tui.domain.sync.records import Delivered, Record, Stream, derived_rid
 from ledger_tui.store import day_sums, open_spans, search_index
+from ledger_tui.store.sync_coming import NEWER, ORPHAN
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, span_keys_at
 from ledger_tui.store.sync_standing import CHUNK, FORGOTTEN, Taken, pruned
-from ledger_tui.store.sync_telemetry import NEWER, ORPHAN
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
