@@ -308,7 +308,9 @@ def test_f6_a_restarted_postgres_is_found_again(tmp_path: Path, postgres_shared:
     ada.share()
     with ada.running(BY_CLOCK):
         first = ada.until(equal)
-        # When one of its processes is killed, PostgreSQL ends all others and recovers as after a crash.
+        # When one of its processes is killed, PostgreSQL ends all others and recovers as after a crash. The tests' server does not
+        # wait for its disk: what was committed so far is made safe first.
+        postgres_shared.run("CHECKPOINT")
         pids = postgres_shared.run("SELECT pid FROM pg_stat_activity WHERE usename = %s", login)
         os.kill(pids[0][0], signal.SIGKILL)
         ada.write("after the restart")
