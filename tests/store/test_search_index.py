@@ -8,6 +8,7 @@ from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.tables import Prompt, PromptState, PromptVersion, Span, SpanPayload, Trace
 from ledger_tui.store import search_index
 from ledger_tui.store.database import Database
+from ledger_tui.store.session_lean import lean_of
 from sqlmodel import Session
 
 TEXTS = [
@@ -182,7 +183,7 @@ def _prompt(session: Session, name: str, text: str, description: str = "") -> st
             updated_us=1,
         )
     )
-    search_index.refresh_prompt(session, prompt_id)
+    search_index.refresh_prompt(lean_of(session), prompt_id)
     return prompt_id
 
 
@@ -209,7 +210,7 @@ def test_refreshed_prompt_forgets_its_old_text(any_database: Database) -> None:
         state = session.get(PromptState, prompt_id)
         assert state is not None
         state.description = "giraffe"
-        search_index.refresh_prompt(session, prompt_id)
+        search_index.refresh_prompt(lean_of(session), prompt_id)
     with any_database.lean() as lean:
         assert search_index.search_prompts(lean, "elephant", 10) == []
         assert [hit[0] for hit in search_index.search_prompts(lean, "giraffe", 10)] == ["a"]
