@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from ledger_tui.domain.content import canonical_json
@@ -20,22 +19,8 @@ from ledger_tui.sync.local import LocalLog
 from ledger_tui.sync.memory import MemoryServer
 
 from tests.sync.test_sync_facts import Ledger
+from tests.sync.test_sync_facts import ledgers as ledgers
 from tests.sync.world import Bomb, Crash
-
-
-@pytest.fixture
-def ledgers(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
-    """Makes ledgers."""
-    made: list[Ledger] = []
-
-    def make() -> Ledger:
-        made.append(Ledger(tmp_path / str(len(made))))
-        return made[-1]
-
-    yield make
-    for ledger in made:
-        ledger.database.close()
-        ledger.door.close()
 
 
 def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None) -> Receipt:

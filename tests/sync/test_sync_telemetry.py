@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
 from ledger_tui.sync.memory import MemoryServer
 
 from tests.sync.test_sync_facts import Ledger
+from tests.sync.test_sync_facts import ledgers as ledgers
 from tests.sync.world import Bomb, Crash
 
 NOW_US = 1_795_000_000_000_000
@@ -32,21 +32,6 @@ SUMS = {
     "traces": "trace_id, status, started_us, ended_us, span_count, open_count, error_count, input_tokens, output_tokens, "
     "cost_nusd, priced_count, unpriced_count",
 }
-
-
-@pytest.fixture
-def ledgers(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
-    """Makes ledgers."""
-    made: list[Ledger] = []
-
-    def make() -> Ledger:
-        made.append(Ledger(tmp_path / str(len(made))))
-        return made[-1]
-
-    yield make
-    for ledger in made:
-        ledger.database.close()
-        ledger.door.close()
 
 
 def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None, streams: tuple[Stream, ...] = STREAMS) -> Receipt:
