@@ -18,7 +18,6 @@ from ledger_tui.domain.sync.registers import OpenRow, outcome
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
 
-STATE_FIELDS = FIELDS
 _CHUNK = 400
 _FACT = ", ".join(RegistryFact._fields)
 _STANDING = "(commit_seq IS NULL OR commit_seq >= 0)"
