@@ -24,8 +24,7 @@ from ledger_tui.sdk.capture import (
     start_us,
 )
 from ledger_tui.sdk.context import innermost
-from ledger_tui.services.spool_fork import close_all
-from ledger_tui.services.spooling import Spooler
+from ledger_tui.services.spooling import Spooler, close_all
 from ledger_tui.store import spool_record
 from ledger_tui.store.spool_record import HAS_FIRST, HAS_INPUT, HAS_JSON, HAS_OUTPUT
 

@@ -21,6 +21,7 @@ from ledger_tui.domain.ids import prompt_id
 from ledger_tui.domain.text import nul_position
 from ledger_tui.domain.values import TERMINAL
 from ledger_tui.errors import BudgetExceeded, Conflict, InputError, KeyTaken, NotFound, StoreError
+from ledger_tui.services import forking
 from ledger_tui.services.queue import DatabaseQueue, Ticket
 from ledger_tui.services.queue_worker import LET_GO_S, LONG_LOOK_S, SHORT_LOOK_S, Ended, Listener, Worker
 from ledger_tui.services.recovery import recover_queued
@@ -53,6 +54,7 @@ class QueueService:
         self._concurrency = concurrency
         self._begin()
         _live.add(self)
+        forking.watch(self)
 
     def _begin(self) -> None:
         self._pid = os.getpid()
@@ -230,6 +232,13 @@ class QueueService:
             log.warning("queued calls wait for this program until it has ended: %s", error)
         self._ring()
 
+    def before_fork(self) -> None:
+        """Nothing of a queue has to end first: what its thread does belongs to this process."""
+
+    def after_fork(self) -> None:
+        """In a child: the thread and what it holds are the parent's."""
+        self._begin()
+
     def _queue(self) -> DatabaseQueue:
         with self._lock:
             return self._queue_unlocked()
@@ -290,13 +299,3 @@ _live: weakref.WeakSet[QueueService] = weakref.WeakSet()
 def _close_all() -> None:
     for one in list(_live):
         one.close()
-
-
-def _after_fork() -> None:
-    """In a child: the thread and what it holds are the parent's."""
-    for one in list(_live):
-        one._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

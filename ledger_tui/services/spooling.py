@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from ledger_tui.errors import DatabaseLocked, LedgerError, StoreError
-from ledger_tui.services import spool_fork
+from ledger_tui.services import forking
 from ledger_tui.store import spool
 from ledger_tui.store.failures import LASTING
 from ledger_tui.store.spool import SpoolFile, SpoolWriter
@@ -70,7 +71,8 @@ class Spooler:
         self.by_itself = True
         """Drain in a thread; else only when somebody reads, flushes or closes, in the caller's thread."""
         self._begin()
-        spool_fork.watch(self)
+        forking.watch(self)
+        _live.add(self)
 
     def _begin(self) -> None:
         self._adopted: list[SpoolFile] = []
@@ -373,6 +375,15 @@ class Spooler:
         self._writer.count = self._writer.refused = 0
         self.__dict__.pop("_drain", None)
         self._begin()
+
+
+_live: weakref.WeakSet[Spooler] = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Close every spooler of this process."""
+    for one in list(_live):
+        one.close()
 
 
 def _log() -> Logger:

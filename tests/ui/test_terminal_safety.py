@@ -135,9 +135,13 @@ def test_no_hostile_sequence_reaches_the_terminal_from_any_place(workspace: Path
         terminal.wait_for("● Settings")
         terminal.press("&")
         terminal.wait_for("may leave")
-        for keys in (("]",), ("]",), ("]",), ("enter",), ("escape",), ("]",)):
+        for keys in (("]",), ("]",), ("]",)):
             terminal.press(*keys)
             terminal.read(0.3)
+        terminal.press("enter")
+        terminal.wait_for("esc close")
+        terminal.press("escape")
+        terminal.wait_for("Would go")
         terminal.press("ctrl+p")
         terminal.wait_for("enter do it")
         terminal.press("bad")
