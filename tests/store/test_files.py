@@ -181,6 +181,7 @@ def test_what_is_no_ledger_is_left_alone(make: Callable[[Path], None], error: ty
     assert _mode(paths.database) == 0o640
 
 
+@pytest.mark.long
 def test_a_flipped_byte_anywhere(paths: Paths) -> None:
     """One flipped byte in any place is an error of ours or goes unnoticed; nothing else is raised, nothing rewritten."""
     paths.data.mkdir(mode=0o700)

@@ -209,6 +209,7 @@ def test_killed_upgrade_is_old_or_new(
     assert len(list(paths.backups.glob(f"pre-{NEXT_SCHEMA}-*.db"))) == backup.KEEP_BEFORE_MIGRATION
 
 
+@pytest.mark.long
 def test_killed_creation_is_nothing_or_all(paths: Paths) -> None:
     """After SIGKILL at each statement of the first creation there is no ledger yet, and the next start makes it.
 

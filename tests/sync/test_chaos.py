@@ -12,6 +12,7 @@ from tests.sync.chaos import Server, story
 from tests.sync.chaos_worker import Nursery
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_f1_f2_f4_f6_f7_f8_f10_f11_f22_programs_are_killed_and_nothing_is_lost() -> None:
     """Programs on real ledgers with clocks days and years apart are killed, cut off, copied, and see their server restarted,

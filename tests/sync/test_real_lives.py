@@ -70,6 +70,7 @@ def test_i1_to_i17_hold_in_lives_of_real_ledgers(seed: int, tmp_path: Path) -> N
 FOUND_IN = {"cursor_first": 22, "bodies_not_compared": 8, "pending_stays": 8, "settle_everybody": 4}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", MUTANTS)
 def test_mutation_gate_of_the_real_local_end(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fault planted in the tables' side of a sync is found by lives that the right parts pass (the test above)."""

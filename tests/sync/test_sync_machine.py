@@ -98,6 +98,7 @@ class Lives(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
+@pytest.mark.long
 def test_i1_to_i20_hold_whatever_happens() -> None:
     """Nothing is lost, doubled or shown differently anywhere after any order of events; enough of them were tried."""
     SEEN.clear()
@@ -122,6 +123,7 @@ def test_i1_to_i20_hold_with_postgres(tmp_path: Path, postgres_shared: InPostgre
     assert counts["crash"] and counts["restore"], "accidents happened"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_mutation_gate(fault: str, tmp_path: Path) -> None:
     """Each planted fault is found by random lives that the right parts pass (the test above); one that is not is our failure."""
