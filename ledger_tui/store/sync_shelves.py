@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain.sync import bodies, numbers
+from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.records import Record, Stream, derived_rid
+from ledger_tui.store import sync_bodies
 from ledger_tui.store.sync_standing import CHUNK, FORGOTTEN
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ class Shelf:
     key: str
     """The column of its key."""
     columns: str
-    """SQL: rid (or what it is derived from), prompt id, standing, ``extra``, then the values of the body in their order."""
+    """SQL: rid (or what it is derived from), prompt id, standing, ``extra``."""
+    body: str
+    """SQL: the body, without what ``extra`` changes of it."""
     source: str
     """SQL: FROM what, with the table under the alias ``r``."""
     ended: str
     """SQL: whether a row of ``r`` is finished; only such rows are records. As in the table's index of pending rows."""
-    body: Callable[[Sequence[Any]], str]
     rid: Callable[[str], str] = str
     stream: Stream = "telemetry"
 
@@ -91,12 +93,14 @@ class Shelf:
             yield from self._list(lean, f"r.{self.key} IN ({marks})", CHUNK, names)
 
     def _list(self, lean: Lean, where: str, limit: int, names: Mapping[str, Any] | None = None) -> list[Held]:
-        sql = f"SELECT r.{self.key}, {self.columns} FROM {self.source} WHERE {where} ORDER BY r.{self.key} LIMIT :limit"
+        sql = (
+            f"SELECT r.{self.key}, {self.columns}, {self.body} FROM {self.source} "
+            f"WHERE {where} ORDER BY r.{self.key} LIMIT :limit"
+        )
         return [self._held(row) for row in lean.fetch(sql, {**(names or {}), "limit": limit})]
 
     def _held(self, row: Row) -> Held:
-        key, rid, prompt_id, commit_seq, extra = row[:5]
-        body = self.body(row[5:])
+        key, rid, prompt_id, commit_seq, extra, body = row
         if extra is not None:
             body = bodies.whole(json.loads(body), extra)
         return Held(key, Record(self.stream, self.rid(rid), self.kind, body), prompt_id, commit_seq)
@@ -121,68 +125,27 @@ def _runs(standings: Iterable[tuple[Key, int | None]]) -> Iterator[tuple[Any, An
         yield key, seq, count
 
 
-def _columns(kind: str, special: Mapping[str, str]) -> str:
-    """The values of a body, from columns of their names or by SQL of their own."""
-    return ", ".join(special.get(name, f"r.{name}") for name in numbers.ORDER[kind])
-
-
-_FLAGS, _LINKED_HERE = numbers.span_flags_sql("r.flags", "r.flags")
-_SPAN = _columns(
-    "span",
-    {
-        "rv": str(numbers.RV), "trace_id": "t.trace_id", "flags": _FLAGS, "name": "NULLIF(r.name, '')",
-        "kind": "NULLIF(r.kind, '')", "environment": "NULLIF(r.environment, '')",
-        "prompt_id": f"CASE WHEN {_LINKED_HERE} THEN NULL ELSE r.prompt_id END",
-        "version_id": f"CASE WHEN {_LINKED_HERE} THEN NULL ELSE r.version_id END",
-        "cost_nusd": "CASE WHEN l.span_key IS NULL THEN r.cost_nusd END",
-        "card": "CASE WHEN l.span_key IS NULL THEN c.sha256 END",
-        "unpriced": "CASE WHEN r.unpriced OR l.span_key IS NOT NULL THEN 1 END",
-    },
-)  # fmt: skip
-# A call as it was when it ended: what a later fact priced is a record of its own.
-_LATE = "instr(COALESCE(r.receipt, ''), '\"late_rid\"')"
-_EXECUTION = _columns(
-    "execution",
-    {
-        "rv": str(numbers.RV), "environment": "NULLIF(r.environment, '')", "mode": "NULLIF(r.mode, '')",
-        "cost_nusd": f"CASE WHEN {_LATE} THEN NULL ELSE r.cost_nusd END",
-    },
-)  # fmt: skip
-_USAGE = _columns(
-    "usage",
-    {"rv": str(numbers.RV), "environment": "NULLIF(r.environment, '')", "source": "NULLIF(r.source, '')"},
-)
-_LATE_PRICE = _columns(
-    "late_price",
-    {
-        "rv": str(numbers.RV), "card": "c.sha256", "fact_rid": "r.rid", "span_id": "s.span_id", "span_rid": "s.rid",
-        "trace_id": "t.trace_id",
-    },
-)  # fmt: skip
-
 CARDS = Shelf(
-    "card", "rate_cards", "id", "r.sha256, NULL, r.commit_seq, NULL, r.body", "rate_cards r", "1 = 1",
-    lambda values: numbers.card_body(values[0]),
+    "card", "rate_cards", "id", "r.sha256, NULL, r.commit_seq, NULL", sync_bodies.CARD, "rate_cards r", "1 = 1",
 )  # fmt: skip
 USAGES = Shelf(
-    "usage", "usages", "id", f"r.id, r.prompt_id, r.commit_seq, r.extra, {_USAGE}", "usages r", "1 = 1",
-    numbers.writer("usage"),
+    "usage", "usages", "id", "r.id, r.prompt_id, r.commit_seq, r.extra", sync_bodies.USAGE, "usages r", "1 = 1",
 )  # fmt: skip
 EXECUTIONS = Shelf(
-    "execution", "executions", "id", f"r.id, r.prompt_id, r.commit_seq, r.extra, {_EXECUTION}", "executions r",
-    "r.ended_us IS NOT NULL", numbers.writer("execution"),
+    "execution", "executions", "id", "r.id, r.prompt_id, r.commit_seq, r.extra", sync_bodies.EXECUTION, "executions r",
+    "r.ended_us IS NOT NULL",
 )  # fmt: skip
 SPANS = Shelf(
-    "span", "spans", "id", f"r.rid, r.prompt_id, r.commit_seq, r.extra, {_SPAN}",
+    "span", "spans", "id", "r.rid, r.prompt_id, r.commit_seq, r.extra", sync_bodies.SPAN,
     "spans r CROSS JOIN traces t ON t.id = r.trace_key LEFT JOIN late_prices l ON l.span_key = r.id "
     "LEFT JOIN rate_cards c ON c.id = r.card_id",
-    "r.status IN ('succeeded', 'failed', 'canceled')", numbers.writer("span"),
+    "r.status IN ('succeeded', 'failed', 'canceled')",
 )  # fmt: skip
 LATE_PRICES = Shelf(
-    "late_price", "late_prices", "span_key", f"s.rid, s.prompt_id, r.commit_seq, r.extra, {_LATE_PRICE}",
+    "late_price", "late_prices", "span_key", "s.rid, s.prompt_id, r.commit_seq, r.extra", sync_bodies.LATE_PRICE,
     "late_prices r CROSS JOIN spans s ON s.id = r.span_key CROSS JOIN traces t ON t.id = s.trace_key "
     "LEFT JOIN rate_cards c ON c.id = r.card_id",
-    "1 = 1", numbers.writer("late_price"), lambda rid: derived_rid(rid, "late_price"),
+    "1 = 1", lambda rid: derived_rid(rid, "late_price"),
 )  # fmt: skip
 SHELVES = (CARDS, USAGES, EXECUTIONS, SPANS, LATE_PRICES)
 """In the order in which their records go: what another one names comes before it."""

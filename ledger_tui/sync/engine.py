@@ -8,30 +8,18 @@ ends compare what they have (a resync), and this ledger offers what the server l
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger_tui.domain import ids
 from ledger_tui.domain.sync.chain import START, Position
 from ledger_tui.domain.sync.digest import Digest, agreement, differing, merged
-from ledger_tui.domain.sync.plan import (
-    ACCEPTED,
-    ASK_ROWS,
-    MAX_RESYNCS,
-    MAX_ROUNDS,
-    PULL_ROWS,
-    PUSH_BYTES,
-    PUSH_ROWS,
-    REASONS,
-    REFUSED,
-    page_fault,
-)
-from ledger_tui.domain.sync.records import NO_MONTH, STREAMS, Delivered, Record, Stream
-from ledger_tui.sync.door import BadAnswer, BatchRefused, Client, OtherLedger, PushAnswer, Remote, Welcome
+from ledger_tui.domain.sync.plan import ASK_ROWS, MAX_RESYNCS, MAX_ROUNDS, PULL_ROWS, page_fault
+from ledger_tui.domain.sync.records import NO_MONTH, STREAMS, Delivered, Stream
+from ledger_tui.sync.door import BadAnswer, Client, OtherLedger, Remote, Welcome
 from ledger_tui.sync.local import Applied, At, LocalLog, Place, SyncState
+from ledger_tui.sync.pushing import HistoryLost, Pusher, Refusal
 
 FAILPOINTS = (
     "push.before_send", "push.after_send", "push.settled", "pull.before", "pull.received", "apply.rows", "apply.cursor",
@@ -49,15 +37,6 @@ class Progress:
     """``send``, ``receive`` or ``compare``."""
     done: int
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A pushed record that was set aside."""
-
-    stream: Stream
-    rid: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +102,14 @@ REGISTRY_EVERY_S = 1.0
 """How long the registry waits at most while a backlog of another stream is exchanged."""
 
 
-class _HistoryLost(Exception):
-    """The server does not hold what this ledger was told."""
-
-
 def _nothing(_: object) -> None:
     """Nobody is told."""
 
 
 class Engine:
     """Syncs one ledger with one server. Not for two threads at once."""
+
+    pusher = Pusher
 
     def __init__(
         self,
@@ -152,26 +129,24 @@ class Engine:
         self.at = at
         self.on_progress = on_progress
         self._receipt = Receipt()
-        self._pushed: set[Stream] = set()
-        self._compared_with: dict[Stream, Position] = {}
-        """Where the histories ended that everything was compared with: what they had must be in those that are pushed to."""
+        self._pusher = self.pusher(local, remote, at)
         self._registry_s = time.monotonic()
         self.compared: dict[Stream, Digest] = {}
         """The server's digests that ``verify`` compared."""
 
     def sync(self) -> Receipt:
         """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
-        self._receipt = Receipt()
+        self._begin()
         welcome, state = self._meet()
         must_compare = self._must_compare(welcome, state)
         for attempt in range(MAX_RESYNCS + 1):
             try:
-                self._pushed, self._compared_with = set(), {}
+                self._pusher.begin()
                 name = self._resync(welcome) if must_compare or attempt else None
                 self._push_all(welcome, compared=name is not None)
                 self.at("between")
                 self._pull_all(welcome, everything=name is not None)
-            except _HistoryLost:
+            except HistoryLost:
                 welcome, _ = self._hello()
                 continue
             if name is not None:
@@ -182,14 +157,18 @@ class Engine:
 
     def push_only(self) -> Receipt:
         """Send what is pending, and read nothing; a server that lost something is left to the next whole sync."""
-        self._receipt = Receipt()
+        self._begin()
         welcome, state = self._meet()
         if state.resyncing is None and not self._lost(welcome, state):
             try:
                 self._push_all(welcome, compared=False)
-            except _HistoryLost:
+            except HistoryLost:
                 pass
         return self._finished(welcome)
+
+    def _begin(self) -> None:
+        self._receipt = Receipt()
+        self._pusher = self.pusher(self.local, self.remote, self.at)
 
     def outlook(self) -> Outlook:
         """What a sync would send and bring; changes nothing."""
@@ -273,50 +252,11 @@ class Engine:
             self._push_stream(welcome, stream, compared)
 
     def _push_stream(self, welcome: Welcome, stream: Stream, compared: bool) -> None:
-        total, done = self.local.waiting(stream), 0
-        batch = self.local.pending(stream, PUSH_ROWS, PUSH_BYTES) if total else []
-        for _ in range(MAX_ROUNDS):
-            if not batch:
-                break
-            ahead = self._push(stream, batch, compared)
-            done += len(batch)
-            self.on_progress(Progress(stream, "send", done, max(done, total)))
+        def passed(done: int, total: int) -> None:
+            self.on_progress(Progress(stream, "send", done, total))
             self._let_registry_pass(welcome, stream, compared)
-            batch = ahead or self.local.pending(stream, PUSH_ROWS, PUSH_BYTES)
 
-    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> list[Record]:
-        """Push one batch; one that cannot be looked at is halved until the record that is in the way stands alone.
-
-        What waits behind it is read while the server works; that is the answer, empty where nothing was read.
-        """
-        self.at("push.before_send")
-        try:
-            answer, ahead = self._sent(stream, batch, compared)
-        except BatchRefused:
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                self._push(stream, batch[:middle], compared)
-                self._push(stream, batch[middle:], compared)
-                return []
-            self._settle(stream, {}, {batch[0].rid: "REFUSED"}, None)
-            return []
-        self.at("push.after_send")
-        if answer.fence_lost:
-            raise _HistoryLost
-        self._take_answer(stream, batch, answer, compared)
-        return ahead
-
-    def _sent(self, stream: Stream, batch: Sequence[Record], compared: bool) -> tuple[PushAnswer, list[Record]]:
-        state = self.local.state()
-        if state.resyncing is not None and not compared:
-            # Another program began to compare: what this batch was written on may have to go before it.
-            raise _HistoryLost
-        fence = max(state.fence(stream), self._compared_with.get(stream, START), key=lambda position: position.seq)
-        if len(batch) < PUSH_ROWS:
-            return self.remote.push(stream, batch, fence), []
-        with ThreadPoolExecutor(1, "sync-reader") as reader:
-            ahead = reader.submit(self.local.behind, stream, PUSH_ROWS, PUSH_BYTES)
-            return self.remote.push(stream, batch, fence), ahead.result()
+        self._pusher.push_stream(stream, compared=compared, after_batch=passed)
 
     def _let_registry_pass(self, welcome: Welcome, stream: Stream, compared: bool) -> None:
         """Between two batches of a backlog: what was decided about prompts meanwhile goes and comes without waiting for it."""
@@ -329,44 +269,10 @@ class Engine:
         if "meta" in self._pulls(welcome):
             self._pull(welcome, "meta", START)
 
-    def _take_answer(self, stream: Stream, batch: Sequence[Record], answer: PushAnswer, compared: bool) -> None:
-        if [row.rid for row in answer.rows] != [record.rid for record in batch]:
-            raise BadAnswer("it does not answer for each record that was sent")
-        accepted: dict[str, int] = {}
-        refused: dict[str, str] = {}
-        orphans = [row.rid for row in answer.rows if row.status == "MISSING_PARENT"]
-        for row in answer.rows:
-            if row.status in ACCEPTED and row.seq is not None:
-                accepted[row.rid] = row.seq
-            elif row.status == "EXPIRED":
-                # Of a month that the server no longer keeps: it has no number, and needs none.
-                accepted[row.rid] = 0
-            elif row.status in REFUSED or (compared and row.status == "MISSING_PARENT"):
-                refused[row.rid] = row.status
-            elif row.status != "MISSING_PARENT":
-                raise BadAnswer(f"it says {row.status!r} of a record")
-        sent = sum(row.status == "NEW" for row in answer.rows)
-        kinds = Counter(record.kind for record, row in zip(batch, answer.rows, strict=True) if row.status == "NEW")
-        self._settle(stream, accepted, refused, answer.position)
-        was = self._receipt
-        self._receipt = replace(was, sent=_added(was.sent, stream, sent), kinds=Counter(was.kinds) + kinds)
-        if orphans and not compared:
-            raise _HistoryLost
-
-    def _settle(
-        self, stream: Stream, accepted: Mapping[str, int], refused: Mapping[str, str], position: Position | None
-    ) -> None:
-        whys = {rid: REASONS[status] for rid, status in refused.items()}
-        self.local.settle(stream, accepted, whys, position)
-        self._pushed.add(stream)
-        found = tuple(Refusal(stream, rid, why) for rid, why in whys.items())
-        self._receipt = replace(self._receipt, refused=self._receipt.refused + found)
-        self.at("push.settled")
-
     def _pull_all(self, welcome: Welcome, *, everything: bool) -> None:
         for stream in self._pulls(welcome):
             end = welcome.ends.get(stream)
-            if everything or stream in self._pushed or self.local.state().cursor(stream) != end:
+            if everything or stream in self._pusher.pushed or self.local.state().cursor(stream) != end:
                 self._pull(welcome, stream, START if end is None else end)
 
     def _pull(self, welcome: Welcome, stream: Stream, end: Position) -> None:
@@ -376,7 +282,7 @@ class Engine:
             page = self.remote.pull(stream, cursor, PULL_ROWS)
             self.at("pull.received")
             if page.fence_lost:
-                raise _HistoryLost
+                raise HistoryLost
             wrong = page_fault(stream, cursor, page.rows, page.upto, page.more)
             if wrong is not None:
                 raise BadAnswer(f"a page of {stream} cannot be taken: {wrong}")
@@ -428,8 +334,9 @@ class Engine:
                 self._offer(stream, [rid for rid in rids if rid in set(lacking)])
                 self.on_progress(Progress(stream, "compare", compared, compared))
             # What the server was said to have is there as long as it holds where it stood before it was asked.
-            self._compared_with[stream] = welcome.ends.get(stream, START)
-            self.local.settle(stream, {}, {}, self._compared_with[stream])
+            end = welcome.ends.get(stream, START)
+            self._pusher.compared_with(stream, end)
+            self.local.settle(stream, {}, {}, end)
         self.at("resync.offered")
         return name
 
@@ -448,7 +355,15 @@ class Engine:
             and state.resyncing is None
         ):
             agreed = agreement({stream: state.cursor(stream) for stream in self._pulls(welcome)})
-        return replace(self._receipt, unsent=unsent, agreed=agreed)
+        pusher = self._pusher
+        return replace(
+            self._receipt,
+            sent=dict(+pusher.sent),
+            kinds=dict(pusher.kinds),
+            refused=tuple(pusher.refused),
+            unsent=unsent,
+            agreed=agreed,
+        )
 
 
 def _cells(stream: Stream, month: str | None, mine: Digest, theirs: Digest) -> list[Difference]:

@@ -11,6 +11,7 @@ from ledger_tui.sync.door import Page, PushAnswer
 from ledger_tui.sync.engine import Engine
 from ledger_tui.sync.local import Applied, At
 from ledger_tui.sync.memory import History, MemoryServer
+from ledger_tui.sync.pushing import Pusher
 
 from tests.sync.file_log import FileLog
 
@@ -28,12 +29,18 @@ class CursorFirst(FileLog):
         return applied
 
 
+class EarlyPusher(Pusher):
+    """Settles first."""
+
+    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> list[Record]:
+        self.local.settle(stream, {record.rid: 0 for record in batch}, {}, None)
+        return super()._push(stream, batch, compared)
+
+
 class AckEarly(Engine):
     """Records count as accepted before the server has committed them."""
 
-    def _push(self, stream: Stream, batch: Sequence[Record], compared: bool) -> None:
-        self.local.settle(stream, {record.rid: 0 for record in batch}, {}, None)
-        super()._push(stream, batch, compared)
+    pusher = EarlyPusher
 
 
 class NoOffer(Engine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from ledger_tui.domain.sync import bodies, chain, conflicts, digest, numbers, pl
 from ledger_tui.domain.sync.conflicts import Fact
 from ledger_tui.domain.sync.lineage import Lineage, VersionFact, versions
 from ledger_tui.domain.sync.records import Record
+from ledger_tui.store import sync_bodies
+from ledger_tui.store.sqlite import library
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 PLAIN: st.SearchStrategy[Any] = st.recursive(
@@ -71,15 +74,19 @@ scalars = {
 
 @given(st.data(), st.sampled_from(sorted(numbers.FIELDS)))
 def test_i1_a_body_written_from_a_row_is_canonical(data: st.DataObject, kind: str) -> None:
-    """The fast writer of telemetry writes what the canonical writer would, whatever stands in the columns."""
+    """The fast writers of telemetry write what the canonical writer would, whatever stands in the columns: that of values and
+    that of the database."""
     row = {
         name: data.draw(scalars[wanted] | st.none()) if name != "rv" else 1
         for name, wanted in numbers.FIELDS[kind].items()
     }
-    written = numbers.writer(kind)(
-        [int(v) if isinstance(v, bool) else v for v in (row[n] for n in numbers.ORDER[kind])]
-    )
-    assert written == canonical_json({name: value for name, value in row.items() if value is not None})
+    canonical = canonical_json({name: value for name, value in row.items() if value is not None})
+    columns = {name: int(value) if isinstance(value, bool) else value for name, value in row.items()}
+    assert numbers.writer(kind)([columns[name] for name in numbers.ORDER[kind]]) == canonical
+    listed = ", ".join(f":{name} AS {name}" for name in columns)
+    sql = f"SELECT {sync_bodies.body_sql(kind)} FROM (SELECT {listed}) r"
+    with closing(library().connect(":memory:")) as connection:
+        assert connection.execute(sql, columns).fetchone() == (canonical,)
 
 
 BAD: dict[str, Callable[[], Record]] = {

@@ -1,7 +1,6 @@
-"""Bodies of telemetry records (numbers and names, never texts, sessions or users), written from rows and read back.
+"""Bodies of telemetry records (numbers and names, never texts, sessions or users), written from values and read back.
 
-A body is written straight as canonical text, its fields in their order: a backlog has millions of them. Fields that say nothing
-(None, an empty name, no flags) are left out.
+A body is canonical text, its fields in their order. Fields that say nothing (None, an empty name, no flags) are left out.
 """
 
 from __future__ import annotations
@@ -64,11 +63,6 @@ def writer(kind: str) -> Callable[[Sequence[Any]], str]:
         return "{" + body[1:] + "}"
 
     return write
-
-
-def card_body(card: str) -> str:
-    """The body of a record of rates, whose id is the sha256 of ``card``, their canonical text."""
-    return f'{{"card":{card},"rv":{RV}}}'
 
 
 def card_of(content: Mapping[str, Any]) -> str | None:
