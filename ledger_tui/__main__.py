@@ -29,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the arguments of the process, or those given, and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.umask(0o077)
-    # Importing makes many objects and hardly any garbage: the usual threshold would look them through dozens of times.
-    gc.set_threshold(50_000, 20, 50)
+    set_pace()
     try:
         options = plain_options(given)
         if options is None:
@@ -46,6 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except Exception as error:
         return _unexpected(error)
+
+
+def set_pace() -> None:
+    """Let threads of this process take turns every millisecond, so that none keeps a screen waiting, and collect garbage seldom.
+
+    Importing makes many objects and hardly any garbage: the usual threshold would look them through dozens of times.
+    """
+    gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(0.001)
 
 
 def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:

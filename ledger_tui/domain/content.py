@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -150,12 +150,13 @@ def check_text(what: str, text: str) -> str:
     return text
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Any) -> str:
     """Canonical JSON text of ``value``; raises ContentRefused for NaN, infinity, too much depth or other types."""
     try:
-        return json.dumps(
-            _plain(value, 0, _Budget()), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        return _ENCODER.encode(_plain(value, 0, _Budget()))
     except (ValueError, RecursionError) as error:
         raise ContentRefused(str(error)) from error
 
@@ -163,19 +164,30 @@ def canonical_json(value: Any) -> str:
 class _Budget:
     """Counts the values of one document, so that a bomb ends before memory does."""
 
+    __slots__ = ("left",)
+
     def __init__(self) -> None:
         self.left = MAX_KEYS
 
-    def take(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise ContentRefused(f"it has more than {MAX_KEYS} values")
-
 
 def _plain(value: Any, depth: int, budget: _Budget) -> Any:
-    budget.take()
+    """The value of plain types. Documents are mostly short texts in mappings: those are told by their exact types first."""
+    budget.left -= 1
+    if budget.left < 0:
+        raise ContentRefused(f"it has more than {MAX_KEYS} values")
     if depth > MAX_DEPTH:
         raise ContentRefused(f"it is nested deeper than {MAX_DEPTH} levels")
+    kind = type(value)
+    if kind is str:
+        return _plain_text("a value", value)
+    if kind is dict:
+        return _plain_mapping(value, depth, budget)
+    if kind is list:
+        return [_plain(item, depth + 1, budget) for item in value]
+    return _plain_other(value, depth, budget)
+
+
+def _plain_other(value: Any, depth: int, budget: _Budget) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -187,7 +199,7 @@ def _plain(value: Any, depth: int, budget: _Budget) -> Any:
     if isinstance(value, float):
         return _plain_float(value)
     if isinstance(value, Mapping):
-        return dict(_plain_items(value, depth, budget))
+        return _plain_mapping(value, depth, budget)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_plain(item, depth + 1, budget) for item in value]
     raise ContentRefused(
@@ -195,11 +207,17 @@ def _plain(value: Any, depth: int, budget: _Budget) -> Any:
     )
 
 
-def _plain_items(value: Mapping[Any, Any], depth: int, budget: _Budget) -> Iterator[tuple[str, Any]]:
+def _plain_text(what: str, text: str) -> str:
+    return text if text.isascii() and "\0" not in text else check_text(what, text)
+
+
+def _plain_mapping(value: Mapping[Any, Any], depth: int, budget: _Budget) -> dict[str, Any]:
+    found = {}
     for key, item in value.items():
         if not isinstance(key, str):
             raise ContentRefused(f"the key {key!r} is not text")
-        yield check_text("a key", key), _plain(item, depth + 1, budget)
+        found[_plain_text("a key", key)] = _plain(item, depth + 1, budget)
+    return found
 
 
 def _plain_float(value: float) -> int | float:

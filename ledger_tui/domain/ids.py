@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import count
 
 from ledger_tui.domain import clock
@@ -13,8 +14,9 @@ from ledger_tui.domain import clock
 NAMESPACE = "5f0a4c66-3c0b-5d0e-9a58-6b1f0c7d2e41"
 
 
+@lru_cache(maxsize=4096)
 def prompt_id(name: str) -> str:
-    """UUIDv5 of a prompt's name."""
+    """UUIDv5 of a prompt's name; remembered, for every call and fact of a prompt asks for it."""
     return _uuid5(NAMESPACE, "prompt:" + name)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -217,6 +218,10 @@ def identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+_TOGETHER = 32
+"""Rows of one INSERT. Each statement lets other threads in once: rows by themselves would do so too shortly for one to wake up."""
+
+
 class SqliteLean(Lean):
     """Statements on a SQLite connection."""
 
@@ -241,4 +246,10 @@ class SqliteLean(Lean):
         self._connection.executemany(sql, rows)
 
     def insert_rows(self, table: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-        self._connection.executemany(insert_sql(table, columns, "?"), rows)
+        sql = insert_sql(table, columns, "?")
+        whole = len(rows) - len(rows) % _TOGETHER
+        if whole:
+            many = sql + f", ({', '.join('?' * len(columns))})" * (_TOGETHER - 1)
+            for start in range(0, whole, _TOGETHER):
+                self._connection.execute(many, list(chain.from_iterable(rows[start : start + _TOGETHER])))
+        self._connection.executemany(sql, rows[whole:])

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ledger_tui.__main__ import set_pace
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.sync import numbers
@@ -37,7 +38,9 @@ JOIN = """
 import json, resource, sys, time
 from pathlib import Path
 from ledger_tui import PromptLedger
+from ledger_tui.__main__ import set_pace
 from ledger_tui.paths import Paths
+set_pace()
 url, folder = sys.argv[1], Path(sys.argv[2])
 ledger = PromptLedger(paths=Paths(data=folder / "data", config=folder / "config"))
 ledger.prepare()
@@ -187,6 +190,7 @@ def _idle(url: str, folder: Path) -> list[Result]:
     service.sync_once(counted)  # type: ignore[arg-type]
     spent_ms = (time.perf_counter() - begun) * 1_000
     service.set_sharing(Sharing())
+    set_pace()
     held = asyncio.run(_held_ms(service, remote))
     remote.close()
     database.close()
