@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Order = Literal["cost", "calls", "errors", "error_rate", "tokens", "unpriced", "p95", "first_p95", "key"]
 ORDERS: tuple[Order, ...] = ("cost", "calls", "errors", "error_rate", "tokens", "unpriced", "p95", "first_p95", "key")
+MEASURED_ORDERS: tuple[Order, ...] = ("p95", "first_p95")
+"""Orders that need the percentiles of every group."""
 _RANKS: dict[str, Callable[[CallStats], float]] = {
     "cost": lambda row: row.cost_nusd,
     "calls": lambda row: row.calls,
@@ -104,9 +106,14 @@ class _Groups(NamedTuple):
         return Breakdown(self.asked.by, tuple(_in_order(rows, self.asked.order)[: self.asked.limit]), self.group_count)
 
 
-def breakdowns_of(lean: Lean, wanted: Wanted, *asked: Asked) -> list[Breakdown]:
-    """An answer to each question; the kept latencies are read once for all of them."""
+def breakdowns_of(lean: Lean, wanted: Wanted, *asked: Asked, measured: bool = True) -> list[Breakdown]:
+    """An answer to each question; the kept latencies are read once for all of them.
+
+    measured: without, only orders by a percentile read latencies, and no other row has percentiles.
+    """
     found = [_groups(lean, wanted, one) for one in asked]
+    if not measured:
+        found = [one if one.asked.order in MEASURED_ORDERS else one._replace(ids=None) for one in found]
     unmeasured = [groups for groups in found if groups.ids is not None]
     sought = [groups.sought() for groups in unmeasured]
     measures = iter(latencies.read(lean, wanted, sought) if sought else ())
@@ -129,7 +136,7 @@ def _groups(lean: Lean, wanted: Wanted, asked: Asked) -> _Groups:
     named = _namer(lean, by)
     rows = [_row(by, wanted.selection, key, named, of_key) for key, of_key in sums.items()]
     ids = dict(zip(map(id, rows), sums, strict=True))
-    if order not in ("p95", "first_p95"):
+    if order not in MEASURED_ORDERS:
         rows = _in_order(rows, order)[:limit]
     return _Groups(asked, rows, len(sums), [ids[id(row)] for row in rows])
 

@@ -27,7 +27,7 @@ from ledger_tui.paths import Paths
 from ledger_tui.store import recount
 from ledger_tui.store.sqlite import library
 from ledger_tui.ui.places.costs import periods
-from ledger_tui.ui.places.costs.reading import Wish, read_look
+from ledger_tui.ui.places.costs.reading import Wish, read_look, read_measures
 
 from tests.benchmarks.result import Result, at_most
 
@@ -101,6 +101,9 @@ def measure(ledger: PromptLedger) -> list[Result]:
         wish = Wish(periods.CUSTOM, periods.Days(month.since, month.until), by=by)
         views[f"the Costs place by {by}"] = partial(read_look, ledger, wish)
     results += [at_most(name, median_ms(view), "ms", VIEW_MS) for name, view in views.items()]
+    look = read_look(ledger, Wish(periods.CUSTOM, periods.Days(month.since, month.until)))
+    spent_ms = median_ms(lambda: read_measures(ledger, look))
+    results.append(Result("… then its percentiles, by model", spent_ms, "ms", None, None))
     row = stats.breakdown("model", month, limit=1).rows[0]
     results.append(
         at_most("… the traces behind a row", median_ms(lambda: ledger.traces.page(row.filter_text)), "ms", VIEW_MS)

@@ -240,6 +240,20 @@ def test_days_and_groups_in_one_reading_are_what_two_say(filled: tuple[PromptLed
         assert found == (stats.breakdown("day", WEEK), stats.breakdown("model", WEEK, order=order, limit=2))
 
 
+def test_groups_without_percentiles_are_the_same_groups(filled: tuple[PromptLedger, Counting]) -> None:
+    """Unmeasured, the same rows come in the same order, only without percentiles; an order by one brings its own."""
+    stats = filled[0].analytics
+    bare = {"p50_us": None, "p95_us": None, "first_p50_us": None, "first_p95_us": None}
+    for order in ORDERS:
+        days, groups = stats.days_and_groups("model", WEEK, order=order, limit=2)
+        quick_days, quick = stats.days_and_groups("model", WEEK, order=order, limit=2, measured=False)
+        assert any(row.p95_us for row in days.rows) and any(row.p95_us for row in groups.rows)
+        assert quick_days.rows == tuple(replace(row, **bare) for row in days.rows)
+        assert quick == (
+            groups if "p95" in order else replace(groups, rows=tuple(replace(row, **bare) for row in groups.rows))
+        )
+
+
 def test_a_period_beside_the_last(filled: tuple[PromptLedger, Counting]) -> None:
     """The period before has as many days and ends the day before."""
     ledger, counting = filled

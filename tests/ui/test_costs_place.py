@@ -16,6 +16,7 @@ from ledger_tui.ui.places.costs.cost_table import CostTable
 from ledger_tui.ui.places.costs.plot_drawing import METRICS
 from ledger_tui.ui.places.costs.price_form import PriceForm
 from ledger_tui.ui.places.costs.prices import PriceBookPage
+from ledger_tui.ui.places.costs.reading import Wish, read_look, read_measures
 from ledger_tui.ui.places.costs.spend_plot import SpendPlot
 from ledger_tui.ui.places.costs.what_if import WhatIfPage
 from textual.pilot import Pilot
@@ -186,6 +187,24 @@ async def test_groupings_go_round_by_key_and_mouse(workstation: Workstation, led
         await pilot.press("G", "G")
         await settle(pilot)
         assert "anna" in screen_text(pilot) and "1 user · 1 call without one" in screen_text(pilot)
+
+
+def test_percentiles_stay_while_they_are_read_again(ledger: PromptLedger) -> None:
+    """The first look has none, the next ones show the last ones until theirs are there; a new group has none until then."""
+    spend(ledger, [call(0), call(1, duration_us=3_000_000)])
+    first = read_look(ledger, Wish())
+    assert {row.p95_us for row in (*first.days, *first.groups.rows)} == {None}
+    measured = read_measures(ledger, first)
+    assert [row.p95_us for row in measured.groups.rows] == [
+        row.p95_us for row in ledger.analytics.breakdown("model", first.question.selection).rows
+    ]
+    spend(ledger, [call(2, model="other", duration_us=5_000_000)])
+    again = read_look(ledger, Wish(), measured)
+    shown = {row.key[-1]: row.p95_us for row in again.groups.rows}
+    assert shown == {measured.groups.rows[0].key[-1]: measured.groups.rows[0].p95_us, "other": None}
+    after = read_measures(ledger, again)
+    assert after.groups.rows == ledger.analytics.breakdown("model", first.question.selection).rows
+    assert after.days[-1].p95_us == ledger.analytics.breakdown("day", first.question.selection).rows[-1].p95_us
 
 
 async def test_users_have_percentiles_once_their_calls_are_read(workstation: Workstation, ledger: PromptLedger) -> None:

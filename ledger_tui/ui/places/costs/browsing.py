@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.timer import Timer
@@ -12,7 +13,19 @@ from textual.timer import Timer
 from ledger_tui.errors import InputError, NotFound
 from ledger_tui.ui.place import Place
 from ledger_tui.ui.places.costs.columns import BY_KEY, NAME
-from ledger_tui.ui.places.costs.reading import PARTIES, Look, More, Wish, read_look, read_measures, read_more
+from ledger_tui.ui.places.costs.reading import (
+    PARTIES,
+    Look,
+    More,
+    Wish,
+    read_look,
+    read_measures,
+    read_more,
+    read_party_measures,
+)
+
+if TYPE_CHECKING:
+    from ledger_tui.ledger import PromptLedger
 
 _LIVE_S = 2.0
 
@@ -56,7 +69,8 @@ class CostBrowser(Place):
         """Look at something else; without changes read again."""
         self.wish = replace(self.wish, **changes)
         self.show_wish()
-        self.load(partial(read_look, self.ledger, self.wish), self._read, group="costs", failed=self._failed)
+        work = partial(read_look, self.ledger, self.wish, self.look)
+        self.load(work, self._read, group="costs", failed=self._failed)
 
     def sort_key_chosen(self, key: str) -> None:
         """Read the groups that are largest by a column, when not all of them were read."""
@@ -72,20 +86,31 @@ class CostBrowser(Place):
         if before is None or before.question != look.question:
             self.more = More(environments=self.more.environments)
         self.show_look()
-        self.load(partial(read_more, self.ledger, look), self._read_more, group="costs-more", failed=self._failed)
+        self._go_on(read_measures, look, self._measured)
 
-    def _read_more(self, more: More) -> None:
+    def _go_on(self, read: Callable[[PromptLedger, Look], Any], look: Look, then: Callable[[Look, Any], None]) -> None:
+        """Read more of the same; ``then`` is called with the look and what was read, unless something else was read meanwhile."""
+
+        def done(found: Any) -> None:
+            if self.look is look:
+                then(look, found)
+
+        self.load(partial(read, self.ledger, look), done, group=f"costs: {read.__name__}", failed=self._failed)
+
+    def _measured(self, _: Look, look: Look) -> None:
+        self.look = look
+        self.show_look()
+        self._go_on(read_more, look, self._read_more)
+
+    def _read_more(self, look: Look, more: More) -> None:
         self.more = more
         self.show_more()
-        look = self.look
-        if look is not None and look.question.by in PARTIES:
-            work = partial(read_measures, self.ledger, look)
-            self.load(work, partial(self._measured, look), group="costs-measures", failed=self._failed)
+        if look.question.by in PARTIES:
+            self._go_on(read_party_measures, look, self._parties_measured)
 
-    def _measured(self, before: Look, look: Look) -> None:
-        if self.look is before:
-            self.look = look
-            self.show_look()
+    def _parties_measured(self, _: Look, look: Look) -> None:
+        self.look = look
+        self.show_look()
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, InputError | NotFound):

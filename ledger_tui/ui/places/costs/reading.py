@@ -76,7 +76,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """What is read after the tables stand."""
+    """What is read after the tables stand and have their percentiles."""
 
     totals: Comparison | None = None
     """All of the period, with percentiles, beside the period before."""
@@ -92,19 +92,46 @@ class More:
     """Whether any call was ever recorded."""
 
 
-def read_look(ledger: PromptLedger, wish: Wish) -> Look:
-    """Read the tables; the stamp first, so that what is written in between shows as a change."""
+def read_look(ledger: PromptLedger, wish: Wish, before: Look | None = None) -> Look:
+    """Read the tables; the stamp first, so that what is written in between shows as a change.
+
+    Percentiles come with ``read_measures``, which takes longer; until then those of ``before`` stand, a look at the same.
+    """
     plot_drawing.warm_up()
     stamp, stats = ledger.traces.stamp(), ledger.analytics
     today = stats.today()
     question = wish.question(today)
-    selection = question.selection
+    days, groups = _tables(ledger, question, measured=False)
+    every = every_day(days, question.selection)
+    look = Look(question, stamp, today, every, groups, merged(every))
+    return (
+        look if before is None or before.question != question else _measured_as(look, before.days, before.groups.rows)
+    )
+
+
+def _tables(ledger: PromptLedger, question: Question, *, measured: bool) -> tuple[Breakdown, Breakdown]:
     order: Order = question.order
     if question.by in PARTIES and order not in _PARTY_ORDERS:
         order = "cost"
-    days, groups = stats.days_and_groups(question.by, selection, order=order, limit=ROWS)
-    every = every_day(days, selection)
-    return Look(question, stamp, today, every, groups, merged(every))
+    return ledger.analytics.days_and_groups(question.by, question.selection, order=order, limit=ROWS, measured=measured)
+
+
+def _measured_as(look: Look, days: Sequence[CallStats], groups: Sequence[CallStats]) -> Look:
+    """The look with the percentiles of these days and groups where it has none."""
+    rows = _with_measures(look.groups.rows, groups)
+    return replace(look, days=_with_measures(look.days, days), groups=replace(look.groups, rows=rows))
+
+
+def _with_measures(rows: Sequence[CallStats], measured: Sequence[CallStats]) -> tuple[CallStats, ...]:
+    known = {row.key: row for row in measured}
+    return tuple(_as(row, known.get(row.key)) if row.p95_us is None else row for row in rows)
+
+
+def _as(row: CallStats, measured: CallStats | None) -> CallStats:
+    """The row with the percentiles of another one; with none of None."""
+    lasted = (None, None) if measured is None else (measured.p50_us, measured.p95_us)
+    first = (None, None) if measured is None else (measured.first_p50_us, measured.first_p95_us)
+    return replace(row, p50_us=lasted[0], p95_us=lasted[1], first_p50_us=first[0], first_p95_us=first[1])
 
 
 def every_day(found: Breakdown, selection: Selection) -> tuple[CallStats, ...]:
@@ -152,6 +179,24 @@ def read_more(ledger: PromptLedger, look: Look) -> More:
 
 
 def read_measures(ledger: PromptLedger, look: Look) -> Look:
+    """The same look with percentiles, of days and of groups that have sums of them."""
+    days, groups = _tables(ledger, look.question, measured=True)
+    return _measured_as(_bare(look), days.rows, groups.rows)
+
+
+def _bare(look: Look) -> Look:
+    """The look without the percentiles of an earlier one."""
+    if look.question.by in PARTIES:
+        return replace(look, days=_without_measures(look.days))
+    rows = _without_measures(look.groups.rows)
+    return replace(look, days=_without_measures(look.days), groups=replace(look.groups, rows=rows))
+
+
+def _without_measures(rows: Sequence[CallStats]) -> tuple[CallStats, ...]:
+    return tuple(_as(row, None) for row in rows)
+
+
+def read_party_measures(ledger: PromptLedger, look: Look) -> Look:
     """The same look, its users or sessions with percentiles: those are worked out call by call, so they come last."""
     question, limit = look.question, max(1, len(look.groups.rows))
     order: Order = question.order if question.order in _PARTY_ORDERS else "cost"
