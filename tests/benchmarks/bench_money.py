@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ledger_tui import PromptLedger
+from ledger_tui.__main__ import set_pace
 from ledger_tui.domain import clock
 from ledger_tui.domain.filter import TraceFilter
 from ledger_tui.domain.values import SpanRecord, TokenUsage
@@ -26,6 +27,7 @@ _DAY_US = 86_400_000_000
 
 def run() -> list[Result]:
     """The results."""
+    set_pace()
     with tempfile.TemporaryDirectory() as folder, ledger_in(Path(folder) / "money") as ledger:
         fill(ledger)
         return what_if(ledger)

@@ -51,7 +51,7 @@ def tell(progress):
     if usable is None:
         prompts = ledger.registry.prompts()
         if len(prompts) == int(sys.argv[3]):
-            assert ledger.get_prompt(prompts[-1].name)["version"]
+            assert ledger.render(prompts[-1].name, {"question": "q"})
             usable = time.perf_counter() - begun
     if whole is None and progress.stream != "meta":
         whole = time.perf_counter() - begun
@@ -150,7 +150,7 @@ def _joining(url: str, folder: Path) -> list[Result]:
     done = subprocess.run(given, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["came"] == {"meta": 2 * PROMPTS * VERSIONS, "telemetry": SPANS}
-    note = f"their whole history after {found['whole']:.1f} s, all after {found['spent']:.0f} s; progress told {found['told']} times"
+    note = f"their history after {found['whole']:.1f} s, all after {found['spent']:.0f} s; progress told {found['told']} times"
     return [
         at_most(
             f"joining {PROMPTS:,} prompts of {VERSIONS} versions: all usable after",
