@@ -16,7 +16,16 @@ from ledger_tui.domain.sync.digest import Digest, digest_of_hashes, merged
 from ledger_tui.domain.sync.records import PURGED, Delivered, Record, Stream, cost_of, month_of
 from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
-from ledger_tui.store import changes, sync_facts, sync_purge, sync_shelves, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store import (
+    changes,
+    sync_facts,
+    sync_orphans,
+    sync_purge,
+    sync_shelves,
+    sync_standing,
+    sync_telemetry,
+    sync_texts,
+)
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
 from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
@@ -148,6 +157,8 @@ class LedgerLog:
             taken = _TAKE[stream](lean, [row for row in rows if row.record.body != PURGED] if blanked else rows)
             if stream == "meta":
                 sync_purge.obey(lean, [row.record for row in rows])
+            elif stream == "telemetry":
+                sync_orphans.adopt(lean, [row.record.rid for row in rows])
             sync_standing.quarantine(lean, stream, taken.refused)
             sync_standing.forget_refusals(lean, [row.record.rid for row in rows])
             at("apply.rows")

@@ -221,17 +221,24 @@ def _take_new(lean: Lean, row: Delivered, taken: Taken) -> str | None:
     if why is not None:
         return why
     taken.new += 1
+    if not give(lean, record, row.seq):
+        KEPT.keep(lean, ORPHAN, [(record, row.seq)])
+    return None
+
+
+def give(lean: Lean, record: Record, seq: int | None) -> bool:
+    """Put a sound text to its owner; False, and nothing done, when that is not here."""
+    content = record.content()
     key = _owner_key(lean, content)
     if key is None:
-        KEPT.keep(lean, ORPHAN, [(record, row.seq)])
-        return None
+        return False
     _fill(lean, content["of"], key, content["parts"])
     made = dict(_written(lean, content["of"], [key])).get(key)
     if made == record:
-        _insert(lean, record.rid, content["of"], key, row.seq)
+        _insert(lean, record.rid, content["of"], key, seq)
     else:
-        KEPT.keep(lean, SENT, [(record, row.seq)])
-    return None
+        KEPT.keep(lean, SENT, [(record, seq)])
+    return True
 
 
 def _meaning_fault(record: Record, content: Mapping[str, Any]) -> str | None:

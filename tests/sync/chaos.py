@@ -117,6 +117,8 @@ class Chaos:
         self.shared = InPostgres(url)
         self.proxy = Proxy.before(url)
         self.counts: Counter[str] = Counter()
+        self.set_aside: set[str] = set()
+        """Facts that the server refused and that went with the file that alone had them."""
         self.devices = [self._device(number) for number in range(devices)]
 
     def _device(self, number: int) -> Device:
@@ -245,10 +247,11 @@ class Chaos:
         device = self.rng.choice(self.devices[1:])
         old = self.folder / f"old-{device.account}.db"
         if old.exists():
-            for one in (device, self.devices[0]):
-                from tests.sync.chaos_checks import settle
+            from tests.sync.chaos_checks import refused_of, settle
 
+            for one in (device, self.devices[0]):
                 settle(self, one)
+            self.set_aside |= refused_of(device)
             for path in device.database.parent.glob("ledger.db*"):
                 path.unlink()
             shutil.move(old, device.database)

@@ -27,6 +27,7 @@ from ledger_tui.store import (
     telemetry,
 )
 from ledger_tui.store.sync_log import LedgerLog
+from ledger_tui.store.sync_standing import ASIDE
 from ledger_tui.sync.door import Client, Page
 from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.engine import Engine, Receipt
@@ -178,6 +179,12 @@ def records_of(ledger: PromptLedger) -> dict[str, tuple[Record, int | None]]:
     return found
 
 
+def refused_of(device: Device) -> set[str]:
+    """Records that the server would not take from this device, which keeps them for itself."""
+    with opened(device) as ledger:
+        return {rid for rid, (_, standing) in records_of(ledger).items() if standing == ASIDE}
+
+
 def check_device(chaos: Chaos, device: Device, ledger: PromptLedger, server: dict[Stream, list[Delivered]]) -> Any:
     """I1, I6 to I9, I13, I17 and L1 of one ledger; what it shows."""
     name, database = device.account, ledger.database
@@ -254,7 +261,7 @@ def check_notes(chaos: Chaos, server: dict[Stream, list[Delivered]], held: set[s
     chaos.counts["noted"] += len(facts) + len(spans) + len(runs)
     there = {row.record.rid for row in server["meta"]}
     refused = facts & (held - there)
-    lost = facts - there - refused
+    lost = facts - there - refused - chaos.set_aside
     assert not lost, f"I15 nothing-lost: {len(lost)} of {len(facts)} facts: {sorted(lost)[:3]}"
     places = set()
     for row in server["telemetry"]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.digest import digest_of
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream
 from ledger_tui.domain.sync.sharing import Sharing
@@ -254,6 +255,28 @@ def test_texts_arrive_with_sessions_and_users_where_they_are_shared(ledgers: Cal
     assert key not in second[1] and second[1].startswith("use ") and second[5] == "ada"
     parties = "SELECT kind, party, calls FROM daily_parties ORDER BY 1, 2"
     assert rows(theirs, parties) == rows(mine, parties)
+
+
+def test_a_text_that_comes_before_its_call_is_given_to_it(ledgers: Callable[[], Ledger]) -> None:
+    """Texts whose call is not here yet are kept, and put to it when it comes: input, session and user, counted for them."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    share(mine, Sharing().with_rule(None, texts=True))
+    write(mine, call("t", "a"), call("t", "b", input="use sk-" + "a1" * 20))
+    sync(mine, server.remote("ada", "maintainer"))
+    log, remote = LedgerLog(theirs.database), server.remote("bob", "maintainer")
+    kept = "SELECT COUNT(*) FROM sync_records WHERE why = 'orphan'"
+    streams: tuple[Stream, Stream] = ("bodies", "telemetry")
+    for stream, waiting in zip(streams, (2, 0), strict=True):
+        page = remote.pull(stream, START, 100)
+        log.apply(stream, START, page.rows, page.upto, lambda _: None)
+        assert rows(theirs, kept) == [(waiting,)]
+        assert log.digest(stream) == digest_of(row.record for row in server.histories[stream].rows)
+    told = "SELECT span_id, session_id, user_identifier FROM spans ORDER BY 1"
+    assert rows(theirs, told) == rows(mine, told) == [("a", "s1", "ada"), ("b", "s1", "ada")]
+    assert rows(theirs, "SELECT input FROM span_payloads ORDER BY span_key")[0] == ("what?",)
+    parties = "SELECT * FROM daily_parties ORDER BY 1, 2, 3"
+    assert rows(theirs, parties) == rows(mine, parties)
+    sums(theirs)
 
 
 def test_retention_keeps_what_waits_and_knows_what_it_removed(ledgers: Callable[[], Ledger]) -> None:
