@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ledger_tui.domain.values import SpanRecord
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.settings import load_settings, write_setting
 from ledger_tui.ui import retention_watch
+from ledger_tui.ui.places.settings.retention import Retention
 from textual.pilot import Pilot
 from textual.widgets import Button, TabbedContent
 
@@ -75,6 +77,32 @@ async def test_a_look_first_then_the_deed(
         pilot.app.screen.query_one("#vacuum", Button).press()
         await until(lambda: "given back" in screen_text(pilot), pilot, "the space")
     assert load_settings(ledger.paths)[0].retention_texts_days == 30
+
+
+async def test_a_section_read_again_does_not_lose_what_was_asked(
+    ledger: PromptLedger, workstation: Workstation
+) -> None:
+    """Settings that change while it is counted what would go do not take the answer's place."""
+    record(ledger, "old", 50)
+    counting, go_on = threading.Event(), threading.Event()
+    right = ledger.retention.plan
+
+    def slow(*given: Any) -> Any:
+        counting.set()
+        assert go_on.wait(20)
+        return right(*given)
+
+    async with workstation("settings") as pilot:
+        await open_rules(pilot)
+        pilot.app.save_setting("retention_texts_days", 30)  # type: ignore[attr-defined]
+        await settle(pilot)
+        ledger.retention.plan = slow  # type: ignore[method-assign]
+        pilot.app.screen.query_one("#apply", Button).press()
+        await until(counting.is_set, pilot, "the counting")
+        pilot.app.screen.query_one(Retention).read()
+        await pilot.pause()
+        go_on.set()
+        await until(lambda: "cannot be undone" in screen_text(pilot), pilot, "the question")
 
 
 async def test_rules_that_make_no_sense_stay_in_their_dialog(ledger: PromptLedger, workstation: Workstation) -> None:

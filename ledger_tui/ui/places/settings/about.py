@@ -72,6 +72,6 @@ class About(Section):
         if event.button.id == "check":
             self.read()
         elif event.button.id == "backup":
-            self.load(self.app.ledger.care.backup, self._backed_up)
+            self.load(self.app.ledger.care.backup, self._backed_up, deed="backup")
         else:
             copy(self.app, "\n".join(f"{name}: {value}" for name, value in self._facts()), "facts")

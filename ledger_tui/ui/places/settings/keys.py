@@ -103,7 +103,9 @@ class Keys(Section):
             words = f"{show_key(clash[2])} is already the key for: {other.tooltip or other.title} ({other.id})."
             self.app.notify(words, title="Nothing was changed", severity="warning", markup=False)
             return
-        self.load(lambda: write_keys(self.app.ledger.paths.keymap, action.id, keys), lambda _: self._written())
+        self.load(
+            lambda: write_keys(self.app.ledger.paths.keymap, action.id, keys), lambda _: self._written(), deed="keymap"
+        )
 
     def _written(self) -> None:
         self.app.read_keymap()

@@ -157,7 +157,9 @@ class Providers(Section):
 
         def take(secret: str | None) -> None:
             if secret:
-                self.load(lambda: models.set_key(status.name, secret), lambda kept: self._kept(status.title, kept))
+                self.load(
+                    lambda: models.set_key(status.name, secret), lambda kept: self._kept(status.title, kept), deed="key"
+                )
 
         self.app.push_screen(Ask(f"Key of {status.title}", words, password=True, ok="Keep", check=_some), take)
 
@@ -175,7 +177,7 @@ class Providers(Section):
 
         def take(yes: bool | None) -> None:
             if yes:
-                self.load(lambda: models.forget_key(status.name), lambda _: self.read())
+                self.load(lambda: models.forget_key(status.name), lambda _: self.read(), deed="key")
 
         words = f"The saved key of {status.title} is removed from the keyring and cannot be brought back."
         self.app.push_screen(Confirm("Forget the key", words, "Forget"), take)
@@ -234,7 +236,7 @@ class Providers(Section):
             else:
                 self.app.push_screen(Choose("Test call with", [(name, name) for name in names[:200]]), self._test)
 
-        self.load(self.app.ledger.models.choices, ask)
+        self.load(self.app.ledger.models.choices, ask, deed="ask")
 
     def _test(self, model: str | None) -> None:
         if model is None:

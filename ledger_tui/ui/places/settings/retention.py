@@ -152,7 +152,7 @@ class Retention(Section):
         """Count what the rules would take."""
         self._say("◌ counting …")
         ledger = self.app.ledger
-        self.load(lambda: ledger.retention.plan(ledger.retention.rules()), self._show_plan)
+        self.load(lambda: ledger.retention.plan(ledger.retention.rules()), self._show_plan, deed="plan")
 
     def _show_plan(self, steps: list[Step]) -> None:
         self._fill("What would go now", steps, [step.found.rows for step in steps])
@@ -184,7 +184,7 @@ class Retention(Section):
         """Ask with what would go before the eyes."""
         if self._stop is None:
             ledger = self.app.ledger
-            self.load(lambda: ledger.retention.plan(ledger.retention.rules()), self._ask_apply)
+            self.load(lambda: ledger.retention.plan(ledger.retention.rules()), self._ask_apply, deed="plan")
 
     def _ask_apply(self, steps: list[Step]) -> None:
         self._show_plan(steps)

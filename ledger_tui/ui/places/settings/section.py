@@ -36,6 +36,9 @@ class Section(Vertical):
         assert isinstance(place, Place)
         return place
 
-    def load(self, work: Callable[[], Result], then: Callable[[Result], Any] | None = None) -> None:
-        """Slow work of this section, through the place."""
-        self.place.load(work, then, group=f"settings-{self.id}")
+    def load(self, work: Callable[[], Result], then: Callable[[Result], Any] | None = None, *, deed: str = "") -> None:
+        """Slow work of this section, through the place.
+
+        deed: what a person asked for, by a name of its own, so that reading the section again does not take its place.
+        """
+        self.place.load(work, then, group=f"settings-{self.id} {deed}")

@@ -63,7 +63,7 @@ class SyncRules(SyncViews):
 
     def _keep(self, rules: Sharing) -> None:
         ledger = self.app.ledger
-        self.load(lambda: ledger.sync.set_sharing(rules), lambda _: self._kept())
+        self.load(lambda: ledger.sync.set_sharing(rules), lambda _: self._kept(), deed="rules")
 
     def _kept(self) -> None:
         self.app.exchange()
@@ -138,7 +138,7 @@ class SyncRules(SyncViews):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.load(lambda: ledger.sync.drop_asides([key]), lambda _: self._again_here())
+                self.load(lambda: ledger.sync.drop_asides([key]), lambda _: self._again_here(), deed="drop")
 
         text = "The record that came is forgotten here. It counted for nothing, and the server keeps it."
         self.app.push_screen(Confirm("Drop this record", text, "Drop"), answered)
