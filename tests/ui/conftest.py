@@ -13,15 +13,12 @@ import pytest
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.ui.app import LedgerApp
-from textual import _wait
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled, WorkerFailed
 
 THEMES_KEPT = 8
-LOOK_S, IDLE_S = 0.004, 0.001
-"""How often a pilot looks whether the workstation rests, and how little of the processor a resting one uses meanwhile."""
 Workstation = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
@@ -42,15 +39,6 @@ def style_sheets_parsed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stylesheet, "_parse_rules", parse_once)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def rest_is_seen_soon() -> Iterator[None]:
-    """A pilot waits for rest after every key, in steps of 20 ms: a fifth of what all screens' tests take."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_wait, "SLEEP_GRANULARITY", LOOK_S)
-        patch.setattr(_wait, "SLEEP_IDLE", IDLE_S)
         yield
 
 

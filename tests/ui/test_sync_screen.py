@@ -326,6 +326,7 @@ async def test_who_may_not_make_one_gets_the_sql(
             pilot.app.screen.query_one("#sync-password", Input).value = "secret"
             await pilot.press("shift+tab", "right", "tab", "enter")
             await until(lambda: "may not make a shared ledger here" in screen_text(pilot), pilot, "the error")
+            await settle(pilot)
             await pilot.click("#copy-script")
             assert "make_workspace" in pilot.app.clipboard
             await pilot.click("#save-script")
