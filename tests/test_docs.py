@@ -88,6 +88,7 @@ def test_there_is_one_command_to_install_and_one_to_test() -> None:
     assert "<!-- tests -->" in (ROOT / ".ci" / "run").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("page", "language", "text"), list(blocks("run")), ids=lambda value: getattr(value, "name", "")
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ledger_tui import PromptLedger
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.paths import Paths
@@ -25,6 +26,7 @@ def member(folder: Path, shared: InPostgres, name: str) -> PromptLedger:
     return ledger
 
 
+@pytest.mark.long
 def test_two_workstations_and_a_program_share_one_ledger(tmp_path: Path, postgres_shared: InPostgres) -> None:
     """What a program saves appears in both workstations while they are open; what one person writes, the other and the program
     see; a call of the program is in everybody's traces; and in the end all three hold the same."""
