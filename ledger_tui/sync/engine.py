@@ -128,8 +128,7 @@ class Engine:
         self.streams = tuple(stream for stream in STREAMS if stream in streams)
         self.at = at
         self.on_progress = on_progress
-        self._receipt = Receipt()
-        self._pusher = self.pusher(local, remote, at)
+        self._begin()
         self._registry_s = time.monotonic()
         self.compared: dict[Stream, Digest] = {}
         """The server's digests that ``verify`` compared."""

@@ -45,6 +45,17 @@ BEGIN
   END IF;
 END $$;
 
+-- What members and those above them may read.
+CREATE FUNCTION sync.check_member(p_ws uuid) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+DECLARE
+  v_role text := sync.my_role(p_ws);
+BEGIN
+  IF v_role NOT IN ('owner', 'admin', 'maintainer', 'member') THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG001', MESSAGE = format('the role %s may not read this', v_role);
+  END IF;
+END $$;
+
 -- YYYYMM (UTC) of a second since 1970. One expression, as all of these: the planner puts it in the place of its call.
 CREATE FUNCTION sync.month_at(p_second bigint) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (date_part('year', timestamp '1970-01-01' + p_second * interval '1 second') * 100

@@ -68,12 +68,8 @@ END $$;
 CREATE FUNCTION sync.devices_v1(p_ws uuid)
 RETURNS TABLE (device text, login text, role text, last_us bigint, records bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
-DECLARE
-  v_role text := sync.my_role(p_ws);
 BEGIN
-  IF v_role NOT IN ('owner', 'admin', 'maintainer', 'member') THEN
-    RAISE EXCEPTION USING ERRCODE = 'LG001', MESSAGE = format('the role %s may not read this', v_role);
-  END IF;
+  PERFORM sync.check_member(p_ws);
   RETURN QUERY
     SELECT k.device, k.pusher, m.role, (extract(epoch FROM max(k.at)) * 1000000)::bigint, sum(k.rows)::bigint
     FROM sync.commit k LEFT JOIN sync.member m ON m.ws = k.ws AND m.login = k.pusher
@@ -82,12 +78,8 @@ END $$;
 
 CREATE FUNCTION sync.members_v1(p_ws uuid) RETURNS TABLE (login text, role text, since_us bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
-DECLARE
-  v_role text := sync.my_role(p_ws);
 BEGIN
-  IF v_role NOT IN ('owner', 'admin', 'maintainer', 'member') THEN
-    RAISE EXCEPTION USING ERRCODE = 'LG001', MESSAGE = format('the role %s may not read this', v_role);
-  END IF;
+  PERFORM sync.check_member(p_ws);
   RETURN QUERY SELECT m.login, m.role, (extract(epoch FROM m.since) * 1000000)::bigint
                FROM sync.member m WHERE m.ws = p_ws ORDER BY m.login COLLATE "C" LIMIT 1000;
 END $$;
