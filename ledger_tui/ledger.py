@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ledger_tui.domain import ids
+from ledger_tui.device import device_of
 from ledger_tui.errors import InputError
 from ledger_tui.paths import Paths, default_paths
 from ledger_tui.sdk.code_prompts import CodePrompts
@@ -121,8 +121,8 @@ class PromptLedger(Rooms, Recording, Prompting, Running, Queueing, CodePrompts, 
         return self.settings.author or "unknown"
 
     def device(self) -> str:
-        """This installation's random name, kept in the data folder."""
-        return _device(self.paths.data)
+        """This installation's name, kept in the data folder: the machine's and eight random digits."""
+        return device_of(self.paths.data)
 
     def answer_with(self, stand_in: StandIn | None) -> None:
         """Let ``stand_in(name)`` answer for every provider from now on; None: those of the settings again.
@@ -227,24 +227,3 @@ def _at(target: str | Path, paths: Paths, as_of: datetime) -> Database:
     if as_of.tzinfo is None:
         raise InputError("a time without a zone", remedy="Give an aware datetime, such as datetime.now(UTC).")
     return AsOfDatabase(target, paths, clock.to_us(as_of))
-
-
-@lru_cache(maxsize=8)
-def _device(data: Path) -> str:
-    file = data / "device"
-    try:
-        return file.read_text().strip() or _new_device(file)
-    except FileNotFoundError:
-        return _new_device(file)
-
-
-def _new_device(file: Path) -> str:
-    """Make the device's name once; when two processes race, both read the first one's."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = ids.new_id()
-    try:
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
-            out.write(name)
-    except FileExistsError:
-        return file.read_text().strip() or name
-    return name

@@ -268,7 +268,7 @@ class Rooms:
         """Sharing the ledger with a team."""
         from ledger_tui.services.sync import SyncService
 
-        return SyncService(self.database, self.paths, device=self.device, before_read=self._settle)
+        return SyncService(self.database, self.paths, device=self.device, author=self.author, before_read=self._settle)
 
     @cached_property
     def arrivals(self) -> ArrivalService:

@@ -16,6 +16,7 @@ from ledger_tui.errors import Conflict, DatabaseLocked, InputError, LedgerError
 from ledger_tui.paths import Paths
 from ledger_tui.services import sync_server
 from ledger_tui.services.sync_joining import SyncJoining, release
+from ledger_tui.services.sync_keeping import SyncKeeping
 from ledger_tui.services.sync_people import SyncPeople
 from ledger_tui.services.sync_values import Proof, SyncReceiptRow, SyncStatus
 from ledger_tui.store import files, sync_receipts, sync_sharing, sync_standing
@@ -38,7 +39,7 @@ def _nobody(_: Progress) -> None:
     """Nobody watches."""
 
 
-class SyncService(SyncJoining, SyncPeople):
+class SyncService(SyncJoining, SyncPeople, SyncKeeping):
     """One ledger and its shared server. Thread-safe. Every call but ``status`` and the rules may wait for the server."""
 
     def __init__(
@@ -47,13 +48,16 @@ class SyncService(SyncJoining, SyncPeople):
         paths: Paths,
         *,
         device: Callable[[], str],
+        author: Callable[[], str] = lambda: "",
         open_remote: OpenRemote = sync_server.open_remote,
         before_read: Callable[[], None] = lambda: None,
     ) -> None:
-        """device: the name that others see for this machine. open_remote: the door to the server of a ledger."""
+        """device: the name that others see for this machine. author: who asks for a purge. open_remote: the door to the
+        server of a ledger."""
         self._database = database
         self._paths = paths
         self._device = device
+        self._author = author
         self._open_remote = open_remote
         self._before_read = before_read
 
@@ -61,6 +65,7 @@ class SyncService(SyncJoining, SyncPeople):
 
     def sync(self, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
         """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one."""
+        self._read_again()
         try:
             remote = self._open_remote(self._database)
         except LedgerError as error:
@@ -80,6 +85,8 @@ class SyncService(SyncJoining, SyncPeople):
         server itself. What on_progress raises ends the exchange at once; the next one goes on. stop: when it is set, an exchange
         that fails was ended by its caller, and does not count as failed.
         """
+        from ledger_tui.store import sync_purge
+
         engine = self._engine(remote, on_progress)
         self._before_read()
         with self._alone():
@@ -90,6 +97,7 @@ class SyncService(SyncJoining, SyncPeople):
                     self._note_failure(error)
                 raise
             self._note(receipt)
+            sync_purge.wipe_words(self._database)
             return receipt
 
     def outlook(self, remote: Remote | None = None) -> Outlook:
@@ -137,6 +145,7 @@ class SyncService(SyncJoining, SyncPeople):
 
         Whatever else is in the way, such as a password file that cannot be read, is noted as a failed exchange.
         """
+        self._read_again()
         try:
             return self._open_remote(self._database)
         except LedgerError as error:
@@ -152,6 +161,18 @@ class SyncService(SyncJoining, SyncPeople):
             yield remote
         finally:
             remote.close()
+
+    def _read_again(self) -> None:
+        """After an upgrade: read what an older release could only keep. Whether it is due costs one look at the ledger."""
+        from ledger_tui.store import sync_renewal
+
+        if self._database.dialect != "sqlite":
+            return
+        with self._database.lean() as lean:
+            due = sync_renewal.is_due(lean)
+        if due:
+            with self._database.lean_write() as lean:
+                sync_renewal.read_again(lean)
 
     @contextmanager
     def _remote(self, given: Remote | None) -> Iterator[Remote]:
@@ -238,7 +259,7 @@ class SyncService(SyncJoining, SyncPeople):
             return sync_standing.asides(lean, limit)
 
     def drop_asides(self, keys: Sequence[str]) -> None:
-        """Forget what is in quarantine under these keys; records of one's own stay until the server takes them."""
+        """Forget what is set aside under these keys; what came is gone here, records of one's own stay here without effect."""
         with self._database.lean_write() as lean:
             sync_standing.drop_asides(lean, keys)
 

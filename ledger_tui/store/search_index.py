@@ -105,6 +105,21 @@ def forget_spans(lean: Lean, keys: Iterable[int]) -> None:
     lean.executemany(f"DELETE FROM spans_fts WHERE {column} = :key", [{"key": key} for key in keys])
 
 
+def merge_step(lean: Lean, pages: int) -> bool:
+    """Do a part of bringing the index into one piece, in which no word of a forgotten span is left; whether more is to do.
+
+    pages: about how many pages a step writes; negative for the first step. SQLite's FTS5 ('merge' command); a Postgres has
+    nothing to do.
+    """
+    if lean.dialect != "sqlite":
+        return False
+    count = "SELECT total_changes()"
+    before = lean.one(count)
+    lean.execute("INSERT INTO spans_fts (spans_fts, rank) VALUES ('merge', :pages)", {"pages": pages})
+    # As its documentation says: a merge that had nothing to do counts as one change.
+    return (lean.one(count) or (0,))[0] - (before or (0,))[0] >= 2
+
+
 def search_spans(lean: Lean, text: str, limit: int) -> list[int]:
     """Keys of indexed spans whose name, input, output and error hold all that ``text`` asks; newest first."""
     parameters: dict[str, Any] = {"limit": limit}

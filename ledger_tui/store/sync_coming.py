@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ledger_tui.domain.sync import bodies, numbers
 from ledger_tui.domain.sync.records import Delivered
 from ledger_tui.store import sync_standing
-from ledger_tui.store.sync_shelves import KeptShelf
+from ledger_tui.store.sync_shelves import KeptShelf, Key
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -45,7 +45,7 @@ def chunks(values: Sequence[str]) -> list[dict[str, str]]:
     return [{f"v{n}": v for n, v in enumerate(values[at : at + size])} for at in range(0, len(values), size)]
 
 
-def rows_of(lean: Lean, columns: str, table: str, column: str, names: Mapping[str, str]) -> list[tuple[Any, ...]]:
+def rows_of(lean: Lean, columns: str, table: str, column: str, names: Mapping[str, Key]) -> list[tuple[Any, ...]]:
     """Rows whose ``column`` has one of the values."""
     marks = ", ".join(":" + name for name in names)
     return lean.fetch(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", names)

@@ -14,7 +14,7 @@ from ledger_tui.domain import ids
 from ledger_tui.domain.sync import bodies, records
 from ledger_tui.domain.sync.meaning import fact_fault
 from ledger_tui.domain.sync.records import Delivered, Record
-from ledger_tui.store import folds, search_index
+from ledger_tui.store import folds, search_index, sync_standing
 from ledger_tui.store.facts import digest
 from ledger_tui.store.sync_standing import Taken
 
@@ -30,6 +30,7 @@ FROM journal j LEFT JOIN prompts p ON p.id = j.prompt_id
 LEFT JOIN prompt_versions v ON j.kind = 'version' AND v.id = j.field
 """
 _CHUNK = 400
+POINTS_NOWHERE = "it points to a version that is not here"
 
 
 class Fact(NamedTuple):
@@ -97,6 +98,17 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
     for prompt_id in sorted(page.touched):
         search_index.refresh_prompt(lean, prompt_id)
     return page.taken
+
+
+def take_again(lean: Lean) -> list[str]:
+    """Take the labels in quarantine whose version came meanwhile; the ids of their facts."""
+    waiting = sync_standing.quarantined(lean, "meta", POINTS_NOWHERE)
+    if not waiting:
+        return []
+    refused = {row for row, _ in take(lean, list(waiting.values())).refused}
+    done = {key: row for key, row in waiting.items() if row not in refused}
+    sync_standing.drop_asides(lean, list(done))
+    return [row.record.rid for row in done.values()]
 
 
 class _Page:
@@ -176,7 +188,7 @@ class _Page:
             return f"{twin} exists and differs in case only"
         prompt_id = None if name is None else ids.prompt_id(name)
         if known and record.kind == "label" and self._points_nowhere(prompt_id, columns["value"]):
-            return "it points to a version that is not here"
+            return POINTS_NOWHERE
         if name is not None and twin is None:
             self._prompts[name.lower()] = name
             self._rows["prompts"].append((prompt_id, name, name.lower(), columns["at_us"], columns["actor"]))

@@ -156,6 +156,8 @@ class LedgerLog:
             sync_purge.take_blanked(lean, stream, blanked)
             taken = _TAKE[stream](lean, [row for row in rows if row.record.body != PURGED] if blanked else rows)
             if stream == "meta":
+                if taken.new:
+                    sync_facts.take_again(lean)
                 sync_purge.obey(lean, [row.record for row in rows])
             elif stream == "telemetry":
                 sync_orphans.adopt(lean, [row.record.rid for row in rows])
@@ -174,6 +176,7 @@ class LedgerLog:
             for shelf in (*sync_telemetry.MY_SHELVES, *sync_texts.MY_SHELVES):
                 shelf.forget(lean)
             sync_facts.mark(lean, sync_standing.orphans(lean), ASIDE, None)
+            sync_standing.forget_quarantined_numbers(lean)
 
     def accepted(self, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
         with self._database.lean() as lean:

@@ -1,30 +1,88 @@
 """Records whose content a maintainer had taken away everywhere (a leaked secret): their texts go here too, and they stay known.
 
-Texts are blanked. Facts and numbers that this ledger has stay as they are: their hash is what the server keeps of them.
+Texts go with everything a text record carries: what was sent and answered, attributes, session and user. Facts and numbers that
+this ledger has stay as they are: their hash is what the server keeps of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger_tui.domain import clock
+from ledger_tui.domain import clock, ids
 from ledger_tui.domain.retention import MARK
+from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store import search_index, sync_facts, sync_standing, sync_texts
-from ledger_tui.store.sync_coming import KEPT
+from ledger_tui.store import day_sums, open_spans, search_index, sync_facts, sync_standing, sync_texts
+from ledger_tui.store.facts import digest
+from ledger_tui.store.sync_coming import KEPT, chunks, rows_of
 from ledger_tui.store.sync_shelves import SHELVES, Key
 
 if TYPE_CHECKING:
+    from ledger_tui.store.database import Database
     from ledger_tui.store.lean import Lean
+    from ledger_tui.store.registry import Pen
 
+KIND = "purge"
 _EMPTIED = {
     "span": "UPDATE span_payloads SET input = NULL, output = NULL, error = NULL, attributes = :mark WHERE span_key = :key",
-    "usage": "UPDATE usages SET rendered = '[]', parameters = '{}', content = NULL WHERE id = :key",
-    "execution": "UPDATE executions SET messages = '[]', response = NULL, tool_calls = NULL, response_metadata = '{}', "
-    "error = NULL WHERE id = :key",
+    "usage": "UPDATE usages SET rendered = '[]', parameters = '{}', content = NULL, metadata = '{}', included = '[]', "
+    "session_id = NULL, user_identifier = NULL WHERE id = :key",
+    "execution": "UPDATE executions SET params = '{}', messages = '[]', response = NULL, tool_calls = NULL, "
+    "response_metadata = '{}', error = NULL, request = NULL WHERE id = :key AND ended_us IS NOT NULL",
 }
+_PARTIES = ("session_id", "user_identifier")
+
+
+_WORDS_LEFT = "sync.words_left"
+_PAGES = 200
+
+
+class Purge(NamedTuple):
+    """A purge: how many records it names, of what, who asked for it, why and when."""
+
+    rid: str
+    records: int
+    of: str
+    actor: str
+    reason: str
+    at_us: int
+    commit_seq: int | None
+
+
+def write(lean: Lean, pen: Pen, stream: Stream, rids: Sequence[str], of: str, reason: str) -> str:
+    """Write the fact that asks for it, which the next exchange takes to the server; its id. ``of``: what it is about, in words."""
+    content: dict[str, Any] = {
+        "rv": bodies.RV, "stream": stream, "rids": list(rids), "of": of, "field": "", "value": "null", "base": [],
+        "action": pen.action, "actor": pen.actor, "device": pen.device, "at_us": clock.now_us(), "reason": reason,
+    }  # fmt: skip
+    row, _ = bodies.journal_row(content)
+    extra = bodies.residue(content, bodies.journal_content(row, None))
+    rid = ids.new_id()
+    fact = {
+        **row,
+        "rid": rid,
+        "kind": KIND,
+        "extra": extra,
+        "hash": digest(KIND, rid, None, "", row["value"], row["base"]),
+    }
+    lean.insert_rows("journal", tuple(fact), [tuple(fact.values())])
+    return rid
+
+
+def listed(lean: Lean, limit: int) -> list[Purge]:
+    """The newest purges that count."""
+    rows = lean.fetch(
+        "SELECT rid, extra, actor, reason, at_us, commit_seq FROM journal "
+        f"WHERE kind = '{KIND}' AND (commit_seq IS NULL OR commit_seq >= 0) ORDER BY seq DESC LIMIT :limit",
+        {"limit": limit},
+    )
+    found = []
+    for rid, extra, actor, reason, at_us, commit_seq in rows:
+        said = json.loads(extra or "{}").get("fields", {})
+        found.append(Purge(rid, len(said.get("rids", ())), str(said.get("of", "")), actor, reason, at_us, commit_seq))
+    return found
 
 
 def take_blanked(lean: Lean, stream: Stream, rows: Sequence[Delivered]) -> None:
@@ -64,7 +122,7 @@ def _number_rows(lean: Lean, rows: Sequence[Delivered]) -> set[str]:
 def obey(lean: Lean, facts: Sequence[Record]) -> None:
     """Take away the texts that purges among registry facts name."""
     for fact in facts:
-        if fact.kind == "purge":
+        if fact.kind == KIND:
             content = fact.content()
             rids = content.get("rids")
             if content.get("stream") == "bodies" and isinstance(rids, list):
@@ -72,18 +130,67 @@ def obey(lean: Lean, facts: Sequence[Record]) -> None:
 
 
 def blank_texts(lean: Lean, rids: Sequence[str]) -> None:
-    """Take texts away here, by the ids of their records."""
+    """Take shared texts away here, by the ids of their records."""
     for shelf in sync_texts.MY_SHELVES:
         held = list(shelf.by_keys(lean, list(rids)))
         accepted = [one.record for one in held if one.commit_seq is not None and one.commit_seq >= 0]
         sync_standing.note_pruned(lean, accepted)
-    mark = json.dumps({MARK: clock.now_us()})
-    for rid in rids:
-        row = lean.one("SELECT owner, COALESCE(span_key, row_id) FROM sync_texts WHERE rid = :rid", {"rid": rid})
-        if row is not None:
-            values = {"key": row[1]} | ({"mark": mark} if row[0] == "span" else {})
-            lean.execute(_EMPTIED[row[0]], values)
-            if row[0] == "span":
-                search_index.forget_spans(lean, [int(row[1])])
+        owners = sync_texts.owners_of(lean, [one.record for one in held])
+        for owner, keys in owners.items():
+            empty(lean, owner, keys)
+    for names in chunks(rids):
         for table in ("sync_texts", "sync_records"):
-            lean.execute(f"DELETE FROM {table} WHERE rid = :rid", {"rid": rid})
+            lean.execute(f"DELETE FROM {table} WHERE rid IN ({', '.join(':' + name for name in names)})", names)
+
+
+def empty(lean: Lean, owner: str, keys: Sequence[Key]) -> None:
+    """Take the texts of rows (``sync_texts.OWNERS``) away here, whether they were shared or not."""
+    mark = json.dumps({MARK: clock.now_us()})
+    lean.executemany(_EMPTIED[owner], [{"key": key} | ({"mark": mark} if owner == "span" else {}) for key in keys])
+    if owner != "span":
+        return
+    search_index.forget_spans(lean, [int(key) for key in keys])
+    sync_standing.put(lean, _WORDS_LEFT, bool(keys) or sync_standing.get(lean, _WORDS_LEFT))
+    groups = "DELETE FROM unregistered_prompts WHERE last_span_key = :key"
+    lean.executemany(groups, [{"key": key} for key in keys])
+    for key in _with_parties(lean, keys):
+        _part(lean, key)
+
+
+def wipe_words(database: Database) -> None:
+    """Take the words of texts that went out of the index's file too, in short transactions; begun again after an interruption."""
+    with database.lean() as lean:
+        if not sync_standing.get(lean, _WORDS_LEFT):
+            return
+    pages, more = -_PAGES, True
+    while more:
+        with database.lean_write() as lean:
+            more = search_index.merge_step(lean, pages)
+            pages = _PAGES
+            if not more:
+                sync_standing.put(lean, _WORDS_LEFT, None)
+
+
+def _with_parties(lean: Lean, keys: Sequence[Key]) -> Iterable[int]:
+    for names in chunks([str(key) for key in keys]):
+        numbers = {name: int(value) for name, value in names.items()}
+        rows = rows_of(lean, f"id, COALESCE({', '.join(_PARTIES)})", "spans", "id", numbers)
+        yield from (int(row[0]) for row in rows if row[1] is not None)
+
+
+def _part(lean: Lean, key: int) -> None:
+    """A step is nobody's any more: not in the sums of its session and user, and its trace names those of other steps, if any."""
+    before = open_spans.stored(lean, key)
+    if before is None:
+        return
+    place: Mapping[str, int] = {"key": key}
+    lean.execute(f"UPDATE spans SET {', '.join(f'{name} = NULL' for name in _PARTIES)} WHERE id = :key", place)
+    for name in _PARTIES:
+        lean.execute(
+            f"UPDATE traces SET {name} = (SELECT s.{name} FROM spans s WHERE s.trace_key = traces.id AND s.{name} IS NOT NULL "
+            "ORDER BY s.id LIMIT 1) WHERE id = (SELECT trace_key FROM spans WHERE id = :key)",
+            place,
+        )
+    after = open_spans.stored(lean, key)
+    if after is not None:
+        day_sums.add(lean, [after[0]], gone=[before[0]])

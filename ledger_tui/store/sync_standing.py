@@ -148,8 +148,31 @@ def count_asides(lean: Lean) -> int:
 
 
 def drop_asides(lean: Lean, keys: Sequence[str]) -> None:
-    """Forget what was put in quarantine."""
-    lean.executemany("DELETE FROM sync_asides WHERE key = :key AND way = 'in'", [{"key": key} for key in keys])
+    """Forget what was put in quarantine, and that the server refused records of ours: those stay where they stand (``ASIDE``)."""
+    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": key} for key in keys])
+
+
+def quarantined(lean: Lean, stream: Stream, why: str) -> dict[str, Delivered]:
+    """What of a stream was put in quarantine for one reason, by key, in the server's order."""
+    rows = lean.fetch(
+        "SELECT key, rid, raw FROM sync_asides WHERE way = 'in' AND stream = :stream AND why = :why",
+        {"stream": stream, "why": why},
+    )
+    found = {}
+    for key, rid, text in rows:
+        raw = json.loads(text)
+        record = Record(stream, rid, raw["kind"], raw["body"])
+        found[str(key)] = Delivered(record, raw["seq"], raw["hash"], raw["pusher"])
+    return dict(sorted(found.items(), key=lambda item: item[1].seq))
+
+
+def forget_quarantined_numbers(lean: Lean) -> None:
+    """A history was lost: what is in quarantine keeps no number of it."""
+    rows = lean.fetch("SELECT key, raw FROM sync_asides WHERE way = 'in'")
+    changed = [
+        {"key": key, "raw": json.dumps({**json.loads(raw), "seq": FORGOTTEN}, sort_keys=True)} for key, raw in rows
+    ]
+    lean.executemany("UPDATE sync_asides SET raw = :raw WHERE key = :key", changed)
 
 
 def rid_key(rid: str) -> bytes:

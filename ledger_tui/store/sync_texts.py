@@ -260,6 +260,19 @@ def _meaning_fault(record: Record, content: Mapping[str, Any]) -> str | None:
     return None
 
 
+def owners_of(lean: Lean, texts: Iterable[Record]) -> dict[str, list[Key]]:
+    """The rows that texts belong to, by kind of owner, as far as they are here."""
+    found: dict[str, list[Key]] = {}
+    for record in texts:
+        if not records.is_known(record):
+            continue
+        content = record.content()
+        key = _owner_key(lean, content)
+        if key is not None:
+            found.setdefault(content["of"], []).append(key)
+    return found
+
+
 def _owner_key(lean: Lean, content: Mapping[str, Any]) -> Key | None:
     if content["of"] == "span":
         keys = span_keys_at(lean, [(content["trace_id"], content["span_id"])])

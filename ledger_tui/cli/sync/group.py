@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ledger_tui.cli.front import DONE, Front, json_option
-from ledger_tui.cli.sync import exchange, joining, looking, people, rules
+from ledger_tui.cli.sync import exchange, joining, keeping, looking, people, rules
 
 
 @click.group(invoke_without_command=True)
@@ -37,5 +37,6 @@ def sync(ctx: click.Context, dry_run: bool, watch: bool, as_json: bool) -> None:
 for command in (
     joining.init, joining.join, joining.leave, looking.status, looking.verify, rules.share, looking.quarantine,
     looking.devices, looking.receipts, people.members, people.enrol, people.dismiss, people.login_sql,
+    keeping.purge, keeping.retire,
 ):  # fmt: skip
     sync.add_command(command)

@@ -156,14 +156,15 @@ def receipts(front: Front, limit: int, as_json: bool) -> None:
 
 @click.command()
 @click.option("--show", "shown", metavar="KEY", help="Print the whole record; the beginning of its key is enough.")
-@click.option("--drop", "dropped", multiple=True, metavar="KEY", help="Forget a record that came; may be repeated.")
+@click.option("--drop", "dropped", multiple=True, metavar="KEY", help="Forget one; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="Forget every record that came and cannot be taken.")
 @json_option
 @pass_front
 def quarantine(front: Front, shown: str | None, dropped: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """List what an exchange could not take: records of ours that the server refused, and damaged ones that came.
 
-    They hold up nothing. Records of ours stay until the server takes them; what came can be forgotten here.
+    They hold up nothing, but both ends do not count as equal. What is forgotten counts for nothing: a record that came is gone
+    here, one of ours stays on this machine without effect.
     """
     with front.ledger() as ledger:
         found = ledger.sync.asides()
@@ -172,16 +173,13 @@ def quarantine(front: Front, shown: str | None, dropped: tuple[str, ...], everyt
             return
         if dropped or everything:
             ledger.database.check_writable()
-            keys = [one.key for one in found] if everything else [_one_of(found, key).key for key in dropped]
-            mine = {one.key for one in found if one.way == "in"}
-            gone = [key for key in keys if key in mine]
+            gone = [_one_of(found, key).key for key in dropped]
+            gone += [one.key for one in found if everything and one.way == "in" and one.key not in gone]
             ledger.sync.drop_asides(gone)
             if as_json:
                 output.document({"dropped": gone})
             else:
                 output.say(f"{words.many(len(gone), 'record is', 'records are')} forgotten.")
-                if len(gone) < len(keys):
-                    output.say("Records of ours stay until the server takes them.")
             return
     if as_json:
         output.document({"records": [_aside_shape(one) for one in found]})

@@ -23,6 +23,8 @@ _TEXTS = ("device", "reason")
 def fact_fault(record: Record) -> str | None:
     """Why a registry record of a known kind cannot be a fact of a ledger, as a short phrase; None when it can."""
     content = record.content()
+    if record.kind == "purge":
+        return _purge_fault(content)
     for name, kind in _NEEDED.items():
         if not isinstance(content.get(name), kind) or isinstance(content.get(name), bool):
             return f"its {name} is malformed"
@@ -54,6 +56,14 @@ def _meaning_fault(kind: str, content: Mapping[str, Any], value: Any) -> str | N
     if kind == "inputs":
         return None if value is None or isinstance(value, dict) else "its value is malformed"
     return _field_fault(content["field"], value)
+
+
+def _purge_fault(content: Mapping[str, Any]) -> str | None:
+    rids = content.get("rids")
+    fits = (
+        isinstance(content.get("stream"), str) and isinstance(rids, list) and all(isinstance(rid, str) for rid in rids)
+    )
+    return None if fits else "it does not say what goes"
 
 
 def _field_fault(field: str, value: Any) -> str | None:

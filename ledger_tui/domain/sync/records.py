@@ -22,7 +22,7 @@ STREAMS: tuple[Stream, ...] = ("meta", "telemetry", "bodies")
 """In the order in which a sync handles them: the registry never waits for numbers, numbers never wait for texts."""
 
 KINDS: Mapping[Stream, Mapping[str, int]] = {
-    "meta": {"version": 1, "label": 1, "field": 1, "inputs": 1, "price": 1, "pricing": 1, "budget": 1},
+    "meta": {"version": 1, "label": 1, "field": 1, "inputs": 1, "price": 1, "pricing": 1, "budget": 1, "purge": 1},
     "telemetry": {"card": 1, "usage": 1, "execution": 1, "span": 1, "late_price": 1},
     "bodies": {"text": 1},
 }

@@ -47,7 +47,7 @@ class Sync(SyncRules):
     place where they differ.
 
     **Set aside** is what the server would not take from here (*refused*) and what came and cannot be right (*quarantine*);
-    `enter` shows a record as it came. Neither holds up anything else.
+    `enter` shows a record as it came. Neither holds up anything else; `delete` forgets it, and then both ends count as equal.
     """
     WRITES = frozenset({"sync_now", "join", "leave", "numbers", "texts", "add", "remove"})
     BINDINGS = [

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from ledger_tui.domain.sync.sharing import Sharing
 
 
+_DROPPED = {
+    "in": "The record that came is forgotten here. It counted for nothing, and the server keeps it.",
+    "out": "The server did not take this record of yours, so it counts for nothing. It stays on this machine without effect, and "
+    "both ends count as equal without it.",
+}
+"""What happens to a record that is dropped, by the way it went."""
+
+
 class SyncRules(SyncViews):
     """Changes the rules, and drops what is in quarantine."""
 
@@ -119,7 +127,7 @@ class SyncRules(SyncViews):
                 self.app.push_screen(RecordDialog(f"{words.STREAMS.get(row.stream, row.stream)} {row.rid}", text))
 
     def action_remove(self) -> None:
-        """Remove a folder's rule, or drop a record that is in quarantine."""
+        """Remove a folder's rule, or forget a record that was set aside."""
         reading, key = self._reading, self.query_one(RowTable).selected_key
         if reading is None or key is None:
             return
@@ -129,18 +137,13 @@ class SyncRules(SyncViews):
             self._drop(key, next((row.way for row in reading.asides if row.key == key), "out"))
 
     def _drop(self, key: str, way: str) -> None:
-        if way == "out":
-            self.app.notify(
-                "It is a record of yours: it stays, and is offered again when both ends are compared.", markup=False
-            )
-            return
         ledger = self.app.ledger
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self.load(lambda: ledger.sync.drop_asides([key]), lambda _: self._again_here(), deed="drop")
 
-        text = "The record that came is forgotten here. It counted for nothing, and the server keeps it."
+        text = _DROPPED["in" if way == "in" else "out"]
         self.app.push_screen(Confirm("Drop this record", text, "Drop"), answered)
 
     def _again_here(self) -> None:
