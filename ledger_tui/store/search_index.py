@@ -32,7 +32,7 @@ _PENDING = f"""
 SELECT p.span_key, s.name, substr(p.error, 1, {MAX_TEXT}), substr(p.input, 1, {MAX_TEXT}),
        substr(p.output, 1, {MAX_TEXT})
 FROM span_payloads p JOIN spans s ON s.id = p.span_key
-WHERE NOT p.indexed AND s.duration_us IS NOT NULL ORDER BY p.span_key LIMIT :limit
+WHERE NOT p.indexed AND s.status <> 'running' ORDER BY p.span_key LIMIT :limit
 """
 _PROMPT = """
 SELECT s.prompt_id, s.name, s.description, v.content, s.active_number FROM prompt_states s
@@ -117,7 +117,8 @@ def merge_step(lean: Lean, pages: int) -> bool:
     before = lean.one(count)
     lean.execute("INSERT INTO spans_fts (spans_fts, rank) VALUES ('merge', :pages)", {"pages": pages})
     # As its documentation says: a merge that had nothing to do counts as one change.
-    return (lean.one(count) or (0,))[0] - (before or (0,))[0] >= 2
+    after = lean.one(count)
+    return int((after or (0,))[0]) - int((before or (0,))[0]) >= 2
 
 
 def search_spans(lean: Lean, text: str, limit: int) -> list[int]:
@@ -145,7 +146,7 @@ def traces_holding(lean: Lean, text: str, name: Callable[[Any], str]) -> str:
     if inside is None:
         return "SELECT id FROM traces WHERE 1 = 0"
     # As of an earlier moment, ``spans`` shows a span that ended after it as running: its texts were not known yet.
-    return f"SELECT s.trace_key FROM spans s WHERE s.id IN ({inside}) AND s.duration_us IS NOT NULL"
+    return f"SELECT s.trace_key FROM spans s WHERE s.id IN ({inside}) AND s.status <> 'running'"
 
 
 def _span_keys(lean: Lean, text: str, asked: list[Term], name: Callable[[Any], str]) -> str | None:

@@ -161,6 +161,8 @@ class LedgerLog:
                 sync_purge.obey(lean, [row.record for row in rows])
             elif stream == "telemetry":
                 sync_orphans.adopt(lean, [row.record.rid for row in rows])
+            refused = {row.record.rid for row, _ in taken.refused}
+            sync_standing.forget_quarantined(lean, stream, {row.record.rid for row in rows} - refused)
             sync_standing.quarantine(lean, stream, taken.refused)
             sync_standing.forget_refusals(lean, [row.record.rid for row in rows])
             at("apply.rows")

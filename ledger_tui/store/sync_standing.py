@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,6 +125,12 @@ def _keep_asides(lean: Lean, rows: Sequence[tuple[Any, ...]]) -> None:
 def forget_refusals(lean: Lean, rids: Sequence[str]) -> None:
     """Records of ours that a server has after all are no longer set aside."""
     lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": "out." + rid} for rid in rids])
+
+
+def forget_quarantined(lean: Lean, stream: Stream, rids: Collection[str]) -> None:
+    """Records that came whole after all are no longer in quarantine as they came before."""
+    rows = lean.fetch("SELECT key, rid FROM sync_asides WHERE way = 'in' AND stream = :stream", {"stream": stream})
+    drop_asides(lean, [str(key) for key, rid in rows if rid in rids])
 
 
 def orphans(lean: Lean) -> list[str]:

@@ -14,6 +14,13 @@ from typing import Any
 import pytest
 from ledger_tui.__main__ import main
 
+from tests.cli.team import asking_server as asking_server
+from tests.cli.team import machine as machine
+from tests.cli.team import owner as owner
+from tests.cli.team import pair as pair
+from tests.cli.team import ring as ring
+from tests.cli.team import server as server
+
 
 @dataclass(frozen=True)
 class Answer:

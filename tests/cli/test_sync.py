@@ -7,138 +7,18 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keyring
-import psycopg
 import pytest
-from keyring.backend import KeyringBackend
 from ledger_tui.providers import secrets
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.conftest import Answer, Call, start
+from tests.cli.team import PASSWORD, MemoryKeyring, Server, save
 from tests.test_docs import ROOT, blocks
-
-PASSWORD = "canary-4f1c7e92b0aa"
-
-
-class MemoryKeyring(KeyringBackend):
-    """A keyring that keeps its items in this object."""
-
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.items.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.items[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.items[service, username]
-
-
-@pytest.fixture
-def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
-    """A working keyring, and no password that another test left in this process."""
-    monkeypatch.setattr(secrets, "_in_memory", {})
-    monkeypatch.setattr(secrets, "_keyring_off_until", 0.0)
-    before, made = keyring.get_keyring(), MemoryKeyring()
-    keyring.set_keyring(made)
-    yield made
-    keyring.set_keyring(before)
-
-
-class Server:
-    """An empty database of a server, with logins that need their password."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.mark = uuid.uuid4().hex[:8]
-        self.logins: list[str] = []
-
-    def run(self, sql: str, login: str = "") -> list[tuple[Any, ...]]:
-        """Statements as the superuser or as a login; the rows of the last."""
-        with psycopg.connect(self.address(login, PASSWORD) if login else self.url, autocommit=True) as connection:
-            cursor = connection.execute(sql)
-            return cursor.fetchall() if cursor.description else []
-
-    def login(self, name: str, rights: str = "") -> str:
-        """A login that may connect with ``PASSWORD`` only."""
-        login = f"{name}_{self.mark}"
-        self.logins.append(login)
-        self.run(f"CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}' {rights} IN ROLE asks_for_password")
-        return login
-
-    def address(self, login: str, password: str | None = None) -> str:
-        """The address for a login, by default without its password."""
-        return str(make_conninfo(self.url, user=login, password=password))
-
-    def close(self) -> None:
-        """Drop the logins."""
-        for login in self.logins:
-            self.run(f"DROP OWNED BY {login} CASCADE; DROP ROLE {login}")
-
-
-@pytest.fixture(scope="session")
-def asking_server(postgres_server: str) -> str:
-    """The server of the test run, which lets the members of one role in with their password only."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        row = connection.execute("SHOW hba_file").fetchone()
-        assert row is not None
-        file = Path(row[0])
-        rules = file.read_text()
-        connection.execute("CREATE ROLE asks_for_password")
-        connection.execute("CREATE ROLE no_password LOGIN IN ROLE asks_for_password")
-        file.write_text("local all +asks_for_password scram-sha-256\n" + rules)
-        connection.execute("SELECT pg_reload_conf()")
-    address = make_conninfo(postgres_server, user="no_password")
-    for _ in range(1_000):
-        try:
-            psycopg.connect(address).close()
-        except psycopg.OperationalError:
-            return postgres_server
-    raise AssertionError("the server never read its rules again")
-
-
-@pytest.fixture
-def server(asking_server: str, postgres_url: str) -> Iterator[Server]:
-    """An empty database with logins."""
-    made = Server(postgres_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def owner(server: Server) -> str:
-    """The address of an account that may make a shared ledger."""
-    return server.address(server.login("ada", "SUPERUSER"))
-
-
-@pytest.fixture
-def machine(call: Call, tmp_path: Path) -> Callable[[str], Call]:
-    """``machine("grace")``: the command line with a ledger of that name."""
-
-    def of(name: str) -> Call:
-        def run(*arguments: str) -> Answer:
-            return call("--database-url", str(tmp_path / f"{name}.db"), *arguments)
-
-        return run
-
-    return of
-
-
-def save(call: Call, tmp_path: Path, text: str, *more: str, name: str = "mail/welcome") -> None:
-    """Save a version of a prompt."""
-    file = tmp_path / "text.txt"
-    file.write_text(text)
-    answer = call("prompts", "save", name, "--file", str(file), *more)
-    assert answer.code == 0, answer.err
 
 
 def digits(answer: Answer) -> str:
@@ -178,19 +58,6 @@ def test_a_team_starts(
     assert ada("sync", "dismiss", second).code == 0
     refused = grace("sync")
     assert refused.code == 1 and "no such shared ledger" in refused.err
-
-
-@pytest.fixture
-def pair(
-    machine: Callable[[str], Call], server: Server, owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Call, Call]:
-    """Two ledgers that share a server and are equal; the password is in the environment."""
-    monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
-    ada, grace = machine("ada"), machine("grace")
-    save(ada, tmp_path, "Hello {{ name }}")
-    assert ada("sync", "init", owner).code == 0
-    assert grace("sync", "join", owner).code == 0
-    return ada, grace
 
 
 def test_a_dry_run_names_what_would_go(pair: tuple[Call, Call], tmp_path: Path) -> None:
@@ -286,6 +153,28 @@ def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: P
     assert newest["quarantined"] == 1 and newest["agreed"] is None and "1 set aside" in ada("sync", "log").text
     assert ada("sync", "quarantine", "--all", "--json").json["dropped"] == [row["key"]]
     assert ada("sync", "quarantine", "--json").json["records"] == []
+
+
+def test_a_member_who_joins_with_a_protected_label_can_let_it_go(
+    pair: tuple[Call, Call], server: Server, machine: Callable[[str], Call], tmp_path: Path
+) -> None:
+    """A member's own production label is refused and says why; once the member lets it go both ends are equal, and it moved
+    nothing anywhere."""
+    ada, _ = pair
+    linus, login = machine("linus"), server.login("linus")
+    assert ada("sync", "enrol", login, "member").code == 0
+    save(linus, tmp_path, "Mine", "--label", "production", name="mail/mine")
+    assert linus("sync", "join", server.address(login)).code == 0
+    (row,) = linus("sync", "quarantine", "--json").json["records"]
+    assert row["way"] == "out" and "may not" in row["why"] and linus("sync", "--json").json["agreed"] is None
+    assert linus("sync", "quarantine", "--all", "--json").json["dropped"] == [], "--all is for what came"
+    assert linus("sync", "quarantine", "--drop", row["key"], "--json").json["dropped"] == [row["key"]]
+    ada("sync")
+    assert digits(linus("sync")) == digits(ada("sync"))
+    for one in (ada, linus):
+        labels = one("prompts", "show", "mail/mine", "--json").json["labels"]
+        assert "production" not in str(labels)
+    assert linus("sync", "verify", "--json").json["same"]
 
 
 def test_doctor_tells_of_it(

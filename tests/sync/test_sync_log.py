@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.records import Record
@@ -21,6 +23,8 @@ from ledger_tui.sync.memory import MemoryServer
 from tests.sync.test_sync_facts import Ledger
 from tests.sync.test_sync_facts import ledgers as ledgers
 from tests.sync.world import Bomb, Crash
+
+BROKEN = "its hash does not fit its content"
 
 
 def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None) -> Receipt:
@@ -105,3 +109,35 @@ def test_f16_f19_bad_facts_are_kept_apart_and_newer_ones_inside(ledgers: Callabl
         kept = sync_standing.asides(lean)
     assert [(one.rid, one.why) for one in kept] == [("bad", "it points to a version that is not here")]
     assert json.loads(kept[0].raw or "")["body"] == bad.body and newer in mine.facts()
+
+
+def test_l2_a_label_whose_version_comes_later_is_taken_then(ledgers: Callable[[], Ledger]) -> None:
+    """A label that came while its version was damaged waits in quarantine; when the version comes whole, it points there, and
+    nothing is set aside any more. After the server was wiped meanwhile it has the number of the new history."""
+    for wiped in (False, True):
+        server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+        remotes = [server.remote(name, "maintainer") for name in ("ada", "bob")]
+        theirs.save("p", "one")
+        theirs.door.registry.set_label("p", "staging", 1)
+        sync(theirs, remotes[1])
+        history = server.histories["meta"].rows
+        place = next(n for n, row in enumerate(history) if row.record.kind == "version")
+        whole = history[place]
+        history[place] = replace(whole, record=replace(whole.record, body=whole.record.body + " "))
+        assert sync(mine, remotes[0]).quarantined == 3, "the version, the active label and staging"
+        if wiped:
+            server.wipe()
+            sync(theirs, remotes[1])
+        else:
+            history[place] = whole
+            body = canonical_json({**whole.record.content(), "base": [whole.record.rid]})
+            again = Record("meta", ids.new_id(), "version", body)
+            remotes[1].push("meta", [again], server.histories["meta"].end)
+        sync(mine, remotes[0]), sync(theirs, remotes[1])
+        assert (
+            mine.folds() == theirs.folds() == mine.rebuilt() and mine.door.registry.version("p", "staging").number == 1
+        )
+        with mine.database.lean() as lean:
+            assert [one.why for one in sync_standing.asides(lean)] == ([] if wiped else [BROKEN])
+            numbers = dict(lean.fetch("SELECT rid, commit_seq FROM journal"))
+        assert {row.record.rid: row.seq for row in server.histories["meta"].rows}.items() >= numbers.items()
