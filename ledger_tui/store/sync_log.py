@@ -6,7 +6,7 @@ The registry's facts are the journal (sync_facts.py), telemetry the typed tables
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -216,16 +216,19 @@ class LedgerLog:
             if known.resyncing == name:
                 sync_standing.remember(lean, known, resyncing=None, epoch=epoch)
 
-    def digests(self, stream: Stream) -> dict[str, Digest]:
-        by_month: dict[str, list[tuple[str, int]]] = {}
+    def digests(self, stream: Stream, told: Callable[[int], None] = lambda done: None) -> dict[str, Digest]:
         with self._database.lean() as lean:
-            for record in _accepted_records(lean, stream):
-                by_month.setdefault(month_of(record.rid), []).append((record.hash, cost_of(record)))
-            removed = sync_standing.pruned_digests(lean, stream)
-        return {
-            month: merged([digest_of_hashes(by_month.get(month, ())), removed.get(month, {})])
-            for month in sorted({*by_month, *removed})
-        }
+            found: dict[str, Digest] = dict(sync_standing.pruned_digests(lean, stream))
+            done = 0
+            for page in _accepted_pages(lean, stream):
+                by_month: dict[str, list[tuple[str, int]]] = {}
+                for record in page:
+                    by_month.setdefault(month_of(record.rid), []).append((record.hash, cost_of(record)))
+                for month, pairs in by_month.items():
+                    found[month] = merged([found.get(month, {}), digest_of_hashes(pairs)])
+                done += len(page)
+                told(done)
+        return dict(sorted(found.items()))
 
     def digest(self, stream: Stream) -> Digest:
         """The digest of everything that is accepted."""
@@ -260,19 +263,19 @@ def waiting(lean: Lean, stream: Stream) -> int:
     return sum(shelf.waiting(lean) for shelf in _shelves(stream))
 
 
-def _accepted_records(lean: Lean, stream: Stream) -> Iterator[Record]:
-    """Every record of a stream that a server has or had."""
+def _accepted_pages(lean: Lean, stream: Stream) -> Iterator[list[Record]]:
+    """Every record of a stream that a server has or had, some at a time."""
     if stream == "meta":
         after = 0
         while facts := sync_facts.facts_after(lean, after, _PAGE, "accepted"):
             after = facts[-1][0]
-            yield from (record for _, record in facts)
+            yield [record for _, record in facts]
         return
     for shelf in _shelves(stream):
         key: Key | None = None
         while page := shelf.accepted(lean, key, _PAGE):
             key = page[-1].key
-            yield from (held.record for held in page)
+            yield [held.record for held in page]
 
 
 def queue_texts(lean: Lean, shelf: Shelf, keys: Iterable[Key], sharing: Sharing) -> None:

@@ -183,17 +183,20 @@ class Engine:
         """Compare both ends by digests: where they differ; empty when both hold the same accepted records."""
         welcome, _ = self._hello()
         found: list[Difference] = []
-        streams = self._pulls(welcome)
-        for place, stream in enumerate(streams):
-            self.on_progress(Progress(stream, "compare", place, len(streams)))
-            found += self._differences(stream, welcome.horizons.get(stream))
+        for stream in self._pulls(welcome):
+            found += self._differences(stream, welcome.horizons.get(stream), welcome.ends.get(stream, START).seq)
         return found
 
-    def _differences(self, stream: Stream, horizon: str | None) -> list[Difference]:
-        """Where both ends of a stream differ: as a whole first, and only then month by month."""
+    def _differences(self, stream: Stream, horizon: str | None, total: int) -> list[Difference]:
+        """Where both ends of a stream differ: as a whole first, and only then month by month. total: about how many records."""
+
+        def told(done: int) -> None:
+            self.on_progress(Progress(stream, "compare", done, max(done, total)))
+
+        told(0)
         kept = {
             month: digest
-            for month, digest in self.local.digests(stream).items()
+            for month, digest in self.local.digests(stream, told).items()
             if horizon is None or month >= horizon or month == NO_MONTH
         }
         mine, theirs = merged(kept.values()), self.remote.digest(stream, None, horizon)

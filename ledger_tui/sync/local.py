@@ -6,7 +6,7 @@ Positions and what they stand for are written together: a position is never ahea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ledger_tui.domain.sync.chain import Position
@@ -69,8 +69,9 @@ class LocalLog(Protocol):
     def end_resync(self, name: str, epoch: str) -> None:
         """The resync of this name is over, and the server's epoch is this one; does nothing when another one has begun."""
 
-    def digests(self, stream: Stream) -> Mapping[str, Digest]:
-        """The digest of the accepted records of each month (``records.month_of``)."""
+    def digests(self, stream: Stream, told: Callable[[int], None] = ...) -> Mapping[str, Digest]:
+        """The digest of the accepted records of each month (``records.month_of``). told: hears now and then how many were read;
+        what it raises ends the work."""
 
     def set_aside(self) -> int:
         """How many records are set aside or in quarantine."""

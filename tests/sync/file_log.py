@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ class FileLog:
                 self._set("resyncing", None)
                 self._set("epoch", epoch)
 
-    def digests(self, stream: Stream) -> Mapping[str, Digest]:
+    def digests(self, stream: Stream, told: Callable[[int], None] = lambda done: None) -> Mapping[str, Digest]:
         sql = "SELECT stream, rid, kind, body FROM log WHERE stream = ? AND pending = 0"
         found = [Record(*row) for row in self._all(sql, stream)]
         months = {records.month_of(record.rid) for record in found}

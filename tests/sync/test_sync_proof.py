@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync.records import PURGED, Record
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.door import Client, Remote
-from ledger_tui.sync.engine import Difference, Engine
+from ledger_tui.sync.engine import Difference, Engine, Progress
 from ledger_tui.sync.memory import MemoryServer
 
 from tests.sync.test_sync_facts import Ledger
@@ -79,3 +80,35 @@ def test_a_purged_text_goes_everywhere_and_both_ends_still_agree(ledgers: Callab
         assert receipt.agreed and receipt.quarantined == 0 and differences(ledger, remote) == []
         assert rows(ledger, "SELECT input, output FROM span_payloads") == [(None, None)]
         assert rows(ledger, "SELECT cost_nusd FROM spans") == [(7_500,)]
+
+
+def _watched(ledger: Ledger, remote: Remote, on_progress: Callable[[Progress], None]) -> Engine:
+    client = Client("here", "1")
+    return Engine(LedgerLog(ledger.database), remote, client, streams=("telemetry",), on_progress=on_progress)
+
+
+def test_a_comparison_counts_and_can_be_ended(ledgers: Callable[[], Ledger]) -> None:
+    """verify says how many records it has read of how many, a thousand at a time; what its watcher raises ends it, and nothing has
+    changed."""
+    server, mine = MemoryServer(), ledgers()
+    write(mine, *(call("t", str(n)) for n in range(2_500)))
+    remote = server.remote("ada")
+    told: list[Progress] = []
+    watched = _watched(mine, remote, told.append)
+    watched.sync()
+    told.clear()
+    assert watched.verify() == []
+    assert [(p.done, p.total) for p in told if p.stream == "telemetry"] == [
+        (n, 2_500) for n in (0, 1_000, 2_000, 2_500)
+    ]
+
+    class Enough(Exception):
+        pass
+
+    def enough(progress: Progress) -> None:
+        if progress.done >= 1_000:
+            raise Enough
+
+    with pytest.raises(Enough):
+        _watched(mine, remote, enough).verify()
+    assert watched.verify() == []

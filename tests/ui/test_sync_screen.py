@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -18,7 +21,7 @@ from ledger_tui.errors import SyncError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services.sync_values import SyncStatus
 from ledger_tui.store import sync_receipts, sync_standing
-from ledger_tui.sync.engine import Progress
+from ledger_tui.sync.engine import Difference, Progress
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.places.settings.sync_dialogs import JoinDialog
 from ledger_tui.ui.sync_words import line_forms
@@ -217,6 +220,31 @@ async def test_what_left_and_what_would(team: Team, ledger: PromptLedger, workst
         await pilot.press("escape")
         await pilot.press("v")
         await until(lambda: "Both ends hold the same accepted records" in screen_text(pilot), pilot, "the proof")
+
+
+async def test_verify_says_how_far_it_is_and_ends_with_its_dialog(
+    team: Team, ledger: PromptLedger, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While both ends are compared the dialog counts the records; escape ends the comparison, which has changed nothing."""
+    ended = Event()
+
+    def slow(on_progress: Callable[[Progress], None]) -> list[Difference]:
+        try:
+            for done in itertools.count(120_000):
+                on_progress(Progress("telemetry", "compare", done, 1_000_000))
+        finally:
+            ended.set()
+
+    async with workstation("settings", (120, 40)) as pilot:
+        await agreed(pilot)
+        await open_tab(pilot, 1)
+        monkeypatch.setattr(ledger.sync, "verify", slow)
+        await pilot.press("v")
+        await until(
+            lambda: re.search(r"comparing numbers: [\d,]+ of 1,000,000 records", screen_text(pilot)), pilot, "a count"
+        )
+        await pilot.press("escape")
+        await until(ended.is_set, pilot, "its end")
 
 
 async def test_devices_are_asked_for_when_wanted(team: Team, ledger: PromptLedger, workstation: Workstation) -> None:

@@ -51,8 +51,8 @@ def verify(front: Front, as_json: bool) -> int:
     with front.ledger() as ledger:
 
         def compare() -> tuple[Proof, Outlook]:
-            with SyncLine("comparing both ends …"):
-                return ledger.sync.prove(), ledger.sync.outlook()
+            with SyncLine("comparing both ends …") as line:
+                return ledger.sync.prove(on_progress=line), ledger.sync.outlook()
 
         proof, outlook = asked(ledger, compare)
     if as_json:

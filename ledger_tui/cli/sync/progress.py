@@ -28,4 +28,4 @@ class SyncLine(ProgressLine):
     def __call__(self, progress: Progress) -> None:
         """Show where the exchange stands."""
         self.noun = f"{STREAM_WORDS[progress.stream][1]} {_DOING.get(progress.doing, progress.doing)}"
-        self.told(progress.done, None if progress.doing == "compare" else progress.total)
+        self.told(progress.done, progress.total)

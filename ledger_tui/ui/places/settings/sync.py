@@ -14,7 +14,7 @@ from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.dialogs.ask import Confirm
 from ledger_tui.ui.places.settings import sync_reading as words
-from ledger_tui.ui.places.settings.sync_dialogs import AnswerDialog, JoinDialog
+from ledger_tui.ui.places.settings.sync_dialogs import AnswerDialog, JoinDialog, Tell
 from ledger_tui.ui.places.settings.sync_rules import SyncRules
 from ledger_tui.ui.places.settings.sync_views import STREAMS
 from ledger_tui.ui.widgets.tab_line import TabLine
@@ -120,7 +120,7 @@ class Sync(SyncRules):
         """Show what an exchange would send and bring."""
         ledger = self.app.ledger
 
-        def work() -> list[str]:
+        def work(_: Tell) -> list[str]:
             return words.outlook_lines(ledger.sync.outlook(), ledger.sync.withheld())
 
         self.app.push_screen(AnswerDialog("What would go", "asking the server …", work))
@@ -129,12 +129,11 @@ class Sync(SyncRules):
         """Prove that both ends hold the same."""
         ledger = self.app.ledger
 
-        def work() -> list[str]:
-            return words.verdict(ledger.sync.verify(), ledger.sync.status())
+        def work(tell: Tell) -> list[str]:
+            found = ledger.sync.verify(on_progress=lambda progress: tell(words.far(progress)))
+            return words.verdict(found, ledger.sync.status())
 
-        self.app.push_screen(
-            AnswerDialog("Verify", "counting both ends record by record; a large ledger takes a while …", work)
-        )
+        self.app.push_screen(AnswerDialog("Verify", "counting both ends record by record …", work))
 
     def action_join(self) -> None:
         """Ask for a server and share this ledger through it."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.css.query import NoMatches
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from ledger_tui.services.sync import SyncService
     from ledger_tui.services.sync_values import Joined
 
+Tell = Callable[[str], None]
+"""Says how far work is; raises when nobody waits for it."""
+_TELL_S = 0.2
 JOIN, MAKE = "Join one", "Make one"
 WORDS = {
     JOIN: "A shared ledger that somebody made already. Its owner gave you an account.",
@@ -198,17 +204,30 @@ before.
             self.dismiss(None)
 
 
+class _Closed(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class AnswerDialog(Dialog[None]):
-    """Does something that may wait for the server, and shows what came of it; escape leaves it to itself."""
+    """Does something that may wait for the server, says how far it is, and shows what came of it; escape ends it."""
 
     CLICK_OUT = True
     DEFAULT_CSS = """
     AnswerDialog { #answer { height: auto; max-height: 16; } }
     """
 
-    def __init__(self, title: str, doing: str, work: Callable[[], Sequence[str]]) -> None:
-        """work: for a thread; gives lines to show. doing: what is said meanwhile."""
+    class Told(Message):
+        """How far the work is."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    def __init__(self, title: str, doing: str, work: Callable[[Tell], Sequence[str]]) -> None:
+        """work: for a thread; gives lines to show, and tells meanwhile how far it is. doing: what is said before it does."""
         super().__init__(title, "esc close")
+        self._nobody_waits = Event()
+        self._next = 0.0
         self._doing = doing
         self._work = work
 
@@ -224,13 +243,31 @@ class AnswerDialog(Dialog[None]):
 
     async def _run(self) -> None:
         try:
-            lines = await asyncio.to_thread(self._work)
+            lines = await asyncio.to_thread(self._work, self._tell)
+        except _Closed:
+            return
         except Exception as error:
             lines = [told(error)]
         try:
             self.query_one("#answer", Static).update(Content("\n").join([content(line) for line in lines]))
         except NoMatches:
             return
+
+    def _tell(self, words: str) -> None:
+        """Show how far the work is, a few times a second; called in its thread. Raises when nobody waits for it any more."""
+        if self._nobody_waits.is_set():
+            raise _Closed
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + _TELL_S
+            self.post_message(self.Told(words))
+
+    @on(Told)
+    def _show_told(self, event: Told) -> None:
+        self.query_one("#answer", Static).update(content(f"◌ {event.words}"))
+
+    def on_unmount(self) -> None:
+        """Whatever closed it, the work ends."""
+        self._nobody_waits.set()
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger_tui.services.sync_values import SyncReceiptRow, SyncStatus
     from ledger_tui.store.sync_standing import Aside
     from ledger_tui.sync.door import Device
-    from ledger_tui.sync.engine import Difference, Outlook
+    from ledger_tui.sync.engine import Difference, Outlook, Progress
     from ledger_tui.ui.sharing import SyncView
     from ledger_tui.ui.widgets.row_table import Cell
 
@@ -25,7 +25,7 @@ VIEWS = ("Streams", "Receipts", "Rules", "Set aside", "Devices")
 STREAMS = {"meta": "registry", "telemetry": "numbers", "bodies": "texts"}
 KINDS = {
     "version": "version", "label": "label move", "field": "prompt detail", "inputs": "input set", "price": "price",
-    "pricing": "late pricing", "budget": "budget", "usage": "render", "execution": "call", "span": "step",
+    "pricing": "late pricing", "budget": "budget", "purge": "purge", "usage": "render", "execution": "call", "span": "step",
     "late_price": "late price", "card": "rate card", "text": "text",
 }  # fmt: skip
 """How the kinds of records are called, one of them."""
@@ -273,6 +273,12 @@ def _counts(verb: str, counts: Mapping[Stream, int]) -> list[str]:
     if not any(counts.values()):
         return [f"Nothing would {verb}."]
     return [f"Would {verb}:", *(f"  {count:>9,}  {STREAMS[stream]}" for stream, count in counts.items() if count)]
+
+
+def far(progress: Progress) -> str:
+    """How far an exchange or a comparison is, for a dialog that waits for it."""
+    doing = {"send": "sending", "receive": "bringing", "compare": "comparing"}.get(progress.doing, "exchanging")
+    return f"{doing} {STREAMS[progress.stream]}: {progress.done:,} of {progress.total:,} records …"
 
 
 def verdict(differences: Sequence[Difference], status: SyncStatus) -> list[str]:
