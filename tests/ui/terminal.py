@@ -72,6 +72,7 @@ class Terminal:
             stderr=slave,
             env=given,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             cwd=Path(__file__).parent.parent.parent,
         )
         os.close(slave)
@@ -114,6 +115,11 @@ class Terminal:
         """What was painted since the last keys, without sequences."""
         return _SEQUENCE.sub("", self.output[self._seen :])
 
+    def hang_up(self) -> None:
+        """The window is closed."""
+        os.close(self._master)
+        self._master = -1
+
     def leave(self) -> int:
         """Leave by ctrl+q and return the exit code."""
         self.press("ctrl+q")
@@ -135,4 +141,5 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)

@@ -8,9 +8,11 @@ import pytest
 from ledger_tui import PromptLedger
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.paths import Paths
+from ledger_tui.store import telemetry
 
 from tests.sync.conftest import postgres_shared as postgres_shared
 from tests.sync.shared import InPostgres
+from tests.sync.test_sync_telemetry import call
 from tests.ui.terminal import Terminal
 
 CTRL_S = "\x13"
@@ -68,3 +70,32 @@ def test_two_workstations_and_a_program_share_one_ledger(tmp_path: Path, postgre
         assert ledger.sync.verify() == []
         ledger.close()
     assert len(agreed) == 1 and None not in agreed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["hung up", "SIGTERM"])
+def test_f26_a_terminal_that_closes_in_mid_exchange_loses_nothing(
+    tmp_path: Path, postgres_shared: InPostgres, how: str
+) -> None:
+    """A workstation whose terminal is closed, or that is ended, while thousands of records arrive and wait ends by itself; the next
+    exchange of its ledger brings and sends the rest once."""
+    ada, bob = (member(tmp_path, postgres_shared, name) for name in ("ada", "bob"))
+    for ledger in (ada, bob):
+        with ledger.database.lean_write() as lean:
+            telemetry.write_spans(lean, [call(f"{ledger.paths.data}-{n // 100}", str(n)) for n in range(20_000)])
+    bob.sync.sync()
+    with Terminal(ada.paths, environment={"LEDGER_SYNC_PASSWORD": "secret"}) as terminal:
+        terminal.wait_for("/20k")
+        if how == "hung up":
+            terminal.hang_up()
+        else:
+            terminal.process.terminate()
+        terminal.process.wait(30)
+    receipts = [ledger.sync.sync() for ledger in (ada, bob, ada)]
+    assert receipts[1].agreed == receipts[2].agreed is not None
+    for ledger in (ada, bob):
+        with ledger.database.lean() as lean:
+            assert lean.fetch("SELECT COUNT(*), COUNT(DISTINCT rid) FROM spans") == [(40_000, 40_000)]
+            assert lean.fetch("PRAGMA integrity_check") == [("ok",)]
+        assert ledger.sync.verify() == []
+        ledger.close()
