@@ -13,43 +13,13 @@ from pathlib import Path
 import pytest
 from ledger_tui.errors import DatabaseDamaged, DatabaseForeign, DatabaseFull, DatabaseNewer, MigrationFailed
 from ledger_tui.paths import Paths
-from ledger_tui.store import backup, migrate, migrations, postgres, sqlite
+from ledger_tui.store import backup, migrations
 from ledger_tui.store.database import Database
-from sqlalchemy import Engine, event
 
-from tests.store.helpers import die, get, in_child, other_program, put
+from tests.store.helpers import get, in_child, other_program, put
+from tests.store.releases import NEXT_SCHEMA, die_at, next_release, statements
 
 pytestmark = pytest.mark.usefixtures("real_migrations")
-NEXT_SCHEMA = migrations.SCHEMA + 1
-NEXT = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "{next}"
-down_revision = "{this}"
-
-
-def upgrade() -> None:
-    op.create_table("notes", sa.Column("id", sa.Integer(), primary_key=True), sa.Column("body", sa.Text()))
-    with op.batch_alter_table("workspace") as table:
-        table.add_column(sa.Column("note", sa.Text()))
-    op.execute("INSERT INTO notes (id, body) SELECT 1, value FROM workspace WHERE key = 'a'")
-    op.execute("UPDATE workspace SET note = 'n'")
-    {last}
-"""
-
-
-def _next_release(monkeypatch: pytest.MonkeyPatch, folder: Path, last: str = "") -> None:
-    """Let this process be the next release, which knows one step more."""
-    scripts = folder / "next"
-    shutil.copytree(Path(migrations.__file__).parent, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    this, following = migrations.REVISIONS[-1], f"{NEXT_SCHEMA:04}"
-    step = NEXT.replace("{last}", last).replace("{this}", this).replace("{next}", following)
-    (scripts / "versions" / f"{following}_next.py").write_text(step)
-    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-    for module in (migrate, sqlite, postgres):
-        monkeypatch.setattr(module, "SCHEMA", NEXT_SCHEMA)
-    monkeypatch.setattr(postgres, "REVISIONS", (*migrations.REVISIONS, following))
 
 
 @pytest.fixture
@@ -74,7 +44,7 @@ def test_upgrade_keeps_a_verified_copy(
     older: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The step runs, the facts are there, and the copy from before holds them too and is private."""
-    _next_release(monkeypatch, tmp_path)
+    next_release(monkeypatch, tmp_path)
     database = Database(older, paths)
     assert database.state() == "outdated"
     database.prepare()
@@ -95,7 +65,7 @@ def test_upgrade_on_postgres(postgres_url: str, paths: Paths, monkeypatch: pytes
     database.prepare()
     put(database, "a", "kept")
     with monkeypatch.context() as patch:
-        _next_release(patch, tmp_path)
+        next_release(patch, tmp_path)
         assert database.state() == "outdated"
         database.prepare()
         assert (database.state(), get(database, "a")) == ("ready", "kept")
@@ -114,7 +84,7 @@ def test_failed_step_changes_nothing(
 ) -> None:
     """A step that fails at its end leaves schema and facts as they were, and keeps the copy."""
     with monkeypatch.context() as patch:
-        _next_release(patch, tmp_path, last)
+        next_release(patch, tmp_path, last)
         with pytest.raises(MigrationFailed) as caught:
             Database(older, paths).prepare()
         assert "backups" in caught.value.remedy
@@ -133,7 +103,7 @@ def test_failed_step_on_postgres_changes_nothing(
     database = Database(postgres_url, paths)
     database.prepare()
     with monkeypatch.context() as patch:
-        _next_release(patch, tmp_path, "raise ZeroDivisionError('oops')")
+        next_release(patch, tmp_path, "raise ZeroDivisionError('oops')")
         with pytest.raises(MigrationFailed):
             database.prepare()
     assert database.state() == "ready"
@@ -148,53 +118,25 @@ def test_rows_that_point_to_nothing_stop_the_step(
     """A step that would leave a reference dangling is taken back."""
     broken = "op.execute(\"INSERT INTO labels VALUES ('p', 'l', 'v', 'r', '', 0)\")"
     with monkeypatch.context() as patch:
-        _next_release(patch, tmp_path, broken)
+        next_release(patch, tmp_path, broken)
         with pytest.raises(MigrationFailed, match="labels"):
             Database(older, paths).prepare()
     assert Database(older, paths).state() == "ready"
-
-
-def _die_at(number: int) -> None:
-    seen = 0
-
-    def count(*_: object) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == number:
-            die()
-
-    event.listen(Engine, "before_cursor_execute", count)
-
-
-def _statements(work: Database) -> int:
-    """How many statements preparing takes."""
-    seen: list[object] = []
-
-    def count(*_: object) -> None:
-        seen.append(_)
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        work.prepare()
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
-        work.close()
-    return len(seen)
 
 
 def test_killed_upgrade_is_old_or_new(
     older: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """After SIGKILL at each statement of an upgrade the file is as before, sound, and the upgrade runs through later."""
-    _next_release(monkeypatch, tmp_path)
+    next_release(monkeypatch, tmp_path)
     original = older.read_bytes()
-    count = _statements(Database(older, paths))
+    count = statements(Database(older, paths))
     assert count > 10
     for number in range(1, count + 1):
         _restore(older, original)
 
         def work(number: int = number) -> None:
-            _die_at(number)
+            die_at(number)
             Database(older, paths).prepare()
 
         assert in_child(work) == -9
@@ -215,14 +157,14 @@ def test_killed_creation_is_nothing_or_all(paths: Paths) -> None:
 
     What is left behind decides how the next start goes, so it is made once from each different rest of files.
     """
-    count = _statements(Database(paths.database, paths))
+    count = statements(Database(paths.database, paths))
     continued: set[tuple[tuple[str, bytes], ...]] = set()
     for number in range(1, count + 1):
         for path in paths.data.glob("ledger.db*"):
             path.unlink()
 
         def work(number: int = number) -> None:
-            _die_at(number)
+            die_at(number)
             Database(paths.database, paths).prepare()
 
         assert in_child(work) == -9
@@ -276,7 +218,7 @@ def test_little_room_stops_before_anything_is_done(
     older: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without room for a copy the upgrade does not begin."""
-    _next_release(monkeypatch, tmp_path)
+    next_release(monkeypatch, tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
     with pytest.raises(DatabaseFull, match="1000 bytes are free"):
@@ -295,7 +237,7 @@ def test_damaged_file_is_not_migrated(
         file.seek((page - 1) * 4096)
         file.write(b"\x77")
     before = older.read_bytes()
-    _next_release(monkeypatch, tmp_path)
+    next_release(monkeypatch, tmp_path)
     with pytest.raises(DatabaseDamaged):
         Database(older, paths).prepare()
     assert older.read_bytes() == before
