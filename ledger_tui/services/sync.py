@@ -19,7 +19,7 @@ from ledger_tui.services.sync_joining import SyncJoining, release
 from ledger_tui.services.sync_keeping import SyncKeeping
 from ledger_tui.services.sync_people import SyncPeople
 from ledger_tui.services.sync_values import Proof, SyncReceiptRow, SyncStatus
-from ledger_tui.store import files, sync_receipts, sync_sharing, sync_standing
+from ledger_tui.store import files, sync_asides, sync_receipts, sync_sharing, sync_standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from ledger_tui.domain.sync.sharing import Sharing
     from ledger_tui.store.database import Database
+    from ledger_tui.store.sync_asides import Aside
     from ledger_tui.store.sync_preview import Going
-    from ledger_tui.store.sync_standing import Aside
     from ledger_tui.sync.door import Listener, Remote
     from ledger_tui.sync.engine import Difference, Engine, Outlook, Progress, Receipt
 
@@ -233,7 +233,7 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
 
             known, last = sync_standing.state(lean), sync_receipts.last(lean)
             waiting = {stream: sync_log.waiting(lean, stream) for stream in rules.streams}
-            aside = sync_standing.count_asides(lean)
+            aside = sync_asides.count_asides(lean)
         error = last.get("error") or {}
         status = SyncStatus(
             str(place["label"]), known.workspace, rules, waiting, aside, last.get("at_us"), last.get("agreed"),
@@ -256,12 +256,12 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
     def asides(self, limit: int = 1_000) -> list[Aside]:
         """What was set aside by the server, or put in quarantine here."""
         with self._database.lean() as lean:
-            return sync_standing.asides(lean, limit)
+            return sync_asides.asides(lean, limit)
 
     def drop_asides(self, keys: Sequence[str]) -> None:
         """Forget what is set aside under these keys; what came is gone here, records of one's own stay here without effect."""
         with self._database.lean_write() as lean:
-            sync_standing.drop_asides(lean, keys)
+            sync_asides.drop_asides(lean, keys)
 
     # Rules
 

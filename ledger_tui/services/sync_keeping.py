@@ -170,11 +170,11 @@ class SyncKeeping:
         return purge_targets.merged(parts)
 
     def _withdraw(self, rids: Sequence[str], why: str) -> None:
-        from ledger_tui.store import sync_standing
+        from ledger_tui.store import sync_asides
         from ledger_tui.sync.door import RemoteRefused
 
         with self._database.lean_write() as lean:
-            sync_standing.drop_asides(lean, ["out." + rid for rid in rids])
+            sync_asides.drop_asides(lean, ["out." + rid for rid in rids])
         raise RemoteRefused(
             why, title="The server refused the purge", remedy="Ask a maintainer of the shared ledger to do it."
         )

@@ -18,13 +18,13 @@ LONG_S = 86_400
 
 def sync_check(lean: Lean) -> Iterator[Check]:
     """How the ledger stands with its server."""
-    from ledger_tui.store import sync_receipts, sync_standing
+    from ledger_tui.store import sync_asides, sync_receipts
 
     place = sync_receipts.remote(lean)
     if place is None:
         yield Check("sync", "ok", "shared with nobody")
         return
-    last, aside = sync_receipts.last(lean), sync_standing.count_asides(lean)
+    last, aside = sync_receipts.last(lean), sync_asides.count_asides(lean)
     detail = f"{masked(str(place['label']))}; {_waiting(lean)}; {_agreed(last)}"
     since_us = last.get("failing_since_us")
     if since_us is not None and clock.now_us() - since_us > LONG_S * 1_000_000:

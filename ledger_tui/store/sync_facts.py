@@ -14,7 +14,7 @@ from ledger_tui.domain import ids
 from ledger_tui.domain.sync import bodies, records
 from ledger_tui.domain.sync.meaning import fact_fault
 from ledger_tui.domain.sync.records import Delivered, Record
-from ledger_tui.store import folds, search_index, sync_standing
+from ledger_tui.store import folds, search_index, sync_asides
 from ledger_tui.store.facts import digest
 from ledger_tui.store.sync_standing import Taken
 
@@ -102,12 +102,12 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
 
 def take_again(lean: Lean) -> list[str]:
     """Take the labels in quarantine whose version came meanwhile; the ids of their facts."""
-    waiting = sync_standing.quarantined(lean, "meta", POINTS_NOWHERE)
+    waiting = sync_asides.quarantined(lean, "meta", POINTS_NOWHERE)
     if not waiting:
         return []
     refused = {row for row, _ in take(lean, list(waiting.values())).refused}
     done = {key: row for key, row in waiting.items() if row not in refused}
-    sync_standing.drop_asides(lean, list(done))
+    sync_asides.drop_asides(lean, list(done))
     return [row.record.rid for row in done.values()]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.sync import bodies, numbers
 from ledger_tui.domain.sync.records import Delivered, Record, derived_rid
-from ledger_tui.store import late_prices, sync_standing
+from ledger_tui.store import late_prices, sync_asides
 from ledger_tui.store.sync_shelves import SPANS, KeptShelf, Key, span_keys_at
 from ledger_tui.store.sync_standing import Taken
 
@@ -42,7 +42,7 @@ def take(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
         if key is None or not late_prices.take_in(lean, key, **charge):
             _KEPT.keep(lean, "orphan", [(row.record, row.seq)])
             continue
-        sync_standing.forget_refusals(lean, [row.record.rid])
+        sync_asides.forget_refusals(lean, [row.record.rid])
         made = {name: content.get(name) for name in numbers.ORDER["late_price"] if content.get(name) is not None}
         if card is None:
             made.pop("card", None)

@@ -18,6 +18,7 @@ from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
 from ledger_tui.store import (
     changes,
+    sync_asides,
     sync_facts,
     sync_orphans,
     sync_purge,
@@ -126,7 +127,7 @@ class LedgerLog:
                 sync_facts.settle(lean, standings)
             else:
                 self._settle_rows(lean, stream, standings)
-            sync_standing.refuse(lean, stream, refused)
+            sync_asides.refuse(lean, stream, refused)
             known = sync_standing.state(lean)
             if position is not None and position.seq > known.told.get(stream, START).seq:
                 sync_standing.remember(lean, known, told={**known.told, stream: position})
@@ -162,9 +163,9 @@ class LedgerLog:
             elif stream == "telemetry":
                 sync_orphans.adopt(lean, [row.record.rid for row in rows])
             refused = {row.record.rid for row, _ in taken.refused}
-            sync_standing.forget_quarantined(lean, stream, {row.record.rid for row in rows} - refused)
-            sync_standing.quarantine(lean, stream, taken.refused)
-            sync_standing.forget_refusals(lean, [row.record.rid for row in rows])
+            sync_asides.forget_quarantined(lean, stream, {row.record.rid for row in rows} - refused)
+            sync_asides.quarantine(lean, stream, taken.refused)
+            sync_asides.forget_refusals(lean, [row.record.rid for row in rows])
             at("apply.rows")
             sync_standing.remember(lean, known, cursors={**known.cursors, stream: upto})
             at("apply.cursor")
@@ -177,8 +178,8 @@ class LedgerLog:
             sync_facts.forget(lean)
             for shelf in (*sync_telemetry.MY_SHELVES, *sync_texts.MY_SHELVES):
                 shelf.forget(lean)
-            sync_facts.mark(lean, sync_standing.orphans(lean), ASIDE, None)
-            sync_standing.forget_quarantined_numbers(lean)
+            sync_facts.mark(lean, sync_asides.orphans(lean), ASIDE, None)
+            sync_asides.forget_quarantined_numbers(lean)
 
     def accepted(self, stream: Stream, after: Place | None, limit: int) -> list[tuple[Place, str]]:
         with self._database.lean() as lean:
@@ -236,7 +237,7 @@ class LedgerLog:
 
     def set_aside(self) -> int:
         with self._database.lean() as lean:
-            return sync_standing.count_asides(lean)
+            return sync_asides.count_asides(lean)
 
 
 _TAKE = {"meta": sync_facts.take, "telemetry": sync_telemetry.take, "bodies": sync_texts.take}

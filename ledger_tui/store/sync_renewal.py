@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store import sync_facts, sync_orphans, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store import sync_asides, sync_facts, sync_orphans, sync_standing, sync_telemetry, sync_texts
 from ledger_tui.store.sync_coming import NEWER
 from ledger_tui.store.sync_standing import Taken
 
@@ -77,4 +77,4 @@ def _kept(lean: Lean, stream: Stream) -> int:
 
 
 def _count(lean: Lean, stream: Stream, taken: Taken) -> None:
-    sync_standing.quarantine(lean, stream, taken.refused)
+    sync_asides.quarantine(lean, stream, taken.refused)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain import clock
-from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import Position
 from ledger_tui.domain.sync.digest import Cell, digest_of_hashes
 from ledger_tui.domain.sync.records import STREAMS, Delivered, Record, Stream, cost_of, month_of
@@ -39,20 +37,6 @@ class Taken:
     """Of the new ones those of a newer release."""
     refused: list[tuple[Delivered, str]] = field(default_factory=list)
     """Records that cannot be taken, and why; they are in no table of the ledger's own."""
-
-
-class Aside(NamedTuple):
-    """A record that an exchange could not take."""
-
-    key: str
-    way: str
-    """``out``: the server refused ours; ``in``: it came and cannot be right (quarantine)."""
-    stream: str
-    rid: str
-    why: str
-    at_us: int
-    raw: str | None
-    """JSON of what came: kind, body, hash, seq, pusher."""
 
 
 def get(lean: Lean, key: str) -> Any:
@@ -90,95 +74,6 @@ def remember(lean: Lean, known: SyncState, **changes: Any) -> None:
     """Keep what is known of the server, changed so."""
     kept = {name: getattr(known, name) for name in ("workspace", "epoch", "resyncing", "cursors", "told")}
     put(lean, STATE, {**kept, **changes})
-
-
-def refuse(lean: Lean, stream: Stream, whys: Mapping[str, str]) -> None:
-    """Write down why the server will not take records of ours."""
-    at_us = clock.now_us()
-    rows = [("out." + rid, "out", stream, rid, why, at_us, None) for rid, why in whys.items()]
-    _keep_asides(lean, rows)
-
-
-def quarantine(lean: Lean, stream: Stream, refused: Sequence[tuple[Delivered, str]]) -> None:
-    """Keep records that came and cannot be taken, each once; their ids may be anything, so the key is a hash."""
-    rows = []
-    for row, why in refused:
-        record = row.record
-        raw = {"kind": record.kind, "body": record.body, "hash": row.hash, "seq": row.seq, "pusher": row.pusher}
-        name = hashlib.sha256(json.dumps([stream, record.rid, record.body, row.hash]).encode()).hexdigest()
-        text = json.dumps(raw, sort_keys=True)
-        rows.append(("in." + name[:32], "in", stream, storable(record.rid), why, clock.now_us(), text))
-    _keep_asides(lean, rows)
-
-
-def storable(text: str) -> str:
-    """``text`` without what no database takes."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\u2400")
-
-
-def _keep_asides(lean: Lean, rows: Sequence[tuple[Any, ...]]) -> None:
-    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": row[0]} for row in rows])
-    if rows:
-        lean.insert_rows("sync_asides", Aside._fields, rows)
-
-
-def forget_refusals(lean: Lean, rids: Sequence[str]) -> None:
-    """Records of ours that a server has after all are no longer set aside."""
-    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": "out." + rid} for rid in rids])
-
-
-def forget_quarantined(lean: Lean, stream: Stream, rids: Collection[str]) -> None:
-    """Records that came whole after all are no longer in quarantine as they came before."""
-    rows = lean.fetch("SELECT key, rid FROM sync_asides WHERE way = 'in' AND stream = :stream", {"stream": stream})
-    drop_asides(lean, [str(key) for key, rid in rows if rid in rids])
-
-
-def orphans(lean: Lean) -> list[str]:
-    """The rids of records of ours that were refused because nobody had what they were written on; they are taken off the list."""
-    reason = {"why": plan.REASONS["MISSING_PARENT"]}
-    found = lean.fetch("SELECT rid FROM sync_asides WHERE way = 'out' AND why = :why", reason)
-    lean.execute("DELETE FROM sync_asides WHERE way = 'out' AND why = :why", reason)
-    return [str(row[0]) for row in found]
-
-
-def asides(lean: Lean, limit: int = 1_000) -> list[Aside]:
-    """What was set aside or put in quarantine, newest first."""
-    sql = f"SELECT {', '.join(Aside._fields)} FROM sync_asides ORDER BY at_us DESC, key LIMIT :limit"
-    return [Aside(*row) for row in lean.fetch(sql, {"limit": limit})]
-
-
-def count_asides(lean: Lean) -> int:
-    """How many records are set aside or in quarantine."""
-    row = lean.one("SELECT COUNT(*) FROM sync_asides")
-    return 0 if row is None else int(row[0])
-
-
-def drop_asides(lean: Lean, keys: Sequence[str]) -> None:
-    """Forget what was put in quarantine, and that the server refused records of ours: those stay where they stand (``ASIDE``)."""
-    lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": key} for key in keys])
-
-
-def quarantined(lean: Lean, stream: Stream, why: str) -> dict[str, Delivered]:
-    """What of a stream was put in quarantine for one reason, by key, in the server's order."""
-    rows = lean.fetch(
-        "SELECT key, rid, raw FROM sync_asides WHERE way = 'in' AND stream = :stream AND why = :why",
-        {"stream": stream, "why": why},
-    )
-    found = {}
-    for key, rid, text in rows:
-        raw = json.loads(text)
-        record = Record(stream, rid, raw["kind"], raw["body"])
-        found[str(key)] = Delivered(record, raw["seq"], raw["hash"], raw["pusher"])
-    return dict(sorted(found.items(), key=lambda item: item[1].seq))
-
-
-def forget_quarantined_numbers(lean: Lean) -> None:
-    """A history was lost: what is in quarantine keeps no number of it."""
-    rows = lean.fetch("SELECT key, raw FROM sync_asides WHERE way = 'in'")
-    changed = [
-        {"key": key, "raw": json.dumps({**json.loads(raw), "seq": FORGOTTEN}, sort_keys=True)} for key, raw in rows
-    ]
-    lean.executemany("UPDATE sync_asides SET raw = :raw WHERE key = :key", changed)
 
 
 def rid_key(rid: str) -> bytes:

@@ -166,7 +166,12 @@ def test_a_member_who_joins_with_a_protected_label_can_let_it_go(
     save(linus, tmp_path, "Mine", "--label", "production", name="mail/mine")
     assert linus("sync", "join", server.address(login)).code == 0
     (row,) = linus("sync", "quarantine", "--json").json["records"]
-    assert row["way"] == "out" and "may not" in row["why"] and linus("sync", "--json").json["agreed"] is None
+    assert (
+        row["way"] == "out"
+        and "may not" in row["why"]
+        and row["what"] == "label production of mail/mine"
+        and linus("sync", "--json").json["agreed"] is None
+    )
     assert linus("sync", "quarantine", "--all", "--json").json["dropped"] == [], "--all is for what came"
     assert linus("sync", "quarantine", "--drop", row["key"], "--json").json["dropped"] == [row["key"]]
     ada("sync")

@@ -20,8 +20,8 @@ from ledger_tui.store import (
     folds,
     open_spans,
     recount,
+    sync_asides,
     sync_facts,
-    sync_standing,
     sync_telemetry,
     sync_texts,
     telemetry,
@@ -191,7 +191,7 @@ def check_device(chaos: Chaos, device: Device, ledger: PromptLedger, server: dic
     with database.lean() as lean:
         assert lean.fetch("PRAGMA integrity_check") == [("ok",)] and not lean.fetch("PRAGMA foreign_key_check"), "I13"
         assert not any(recount.differences(lean).values()), f"I17: the sums of {name} equal no recount"
-        aside = sync_standing.asides(lean)
+        aside = sync_asides.asides(lean)
     for path in device.database.parent.glob("ledger.db*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, f"I13: {path.name}"
     assert device.role == "member" or not aside, f"nothing is wrong with any record: {aside[:3]}"

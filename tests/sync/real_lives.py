@@ -34,9 +34,9 @@ from ledger_tui.store import (
     open_spans,
     recount,
     retention,
+    sync_asides,
     sync_facts,
     sync_sharing,
-    sync_standing,
     sync_telemetry,
     sync_texts,
     telemetry,
@@ -464,7 +464,7 @@ class Lives:
         pulls = {"reader": ("meta",), "ingest": ()}.get(self.roles[who], STREAMS)
         pushes = {"reader": (), "ingest": ("telemetry", "bodies")}.get(self.roles[who], STREAMS)
         with desk.database.lean() as lean:
-            wrong = sync_standing.asides(lean)
+            wrong = sync_asides.asides(lean)
             assert not any(recount.differences(lean).values()), f"I17: the sums of {who} equal no recount"
             assert lean.fetch("PRAGMA integrity_check") == [("ok",)] and not lean.fetch("PRAGMA foreign_key_check"), (
                 "I13"

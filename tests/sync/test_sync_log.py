@@ -13,7 +13,7 @@ from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.records import Record
 from ledger_tui.errors import LedgerError
-from ledger_tui.store import sync_standing
+from ledger_tui.store import sync_asides
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.door import Client, Remote
 from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
@@ -106,7 +106,7 @@ def test_f16_f19_bad_facts_are_kept_apart_and_newer_ones_inside(ledgers: Callabl
     server.restore(1, announced=True)
     assert sync(mine, remote).quarantined == 1 and mine.folds() == theirs.folds()
     with mine.database.lean() as lean:
-        kept = sync_standing.asides(lean)
+        kept = sync_asides.asides(lean)
     assert [(one.rid, one.why) for one in kept] == [("bad", "it points to a version that is not here")]
     assert json.loads(kept[0].raw or "")["body"] == bad.body and newer in mine.facts()
 
@@ -138,6 +138,6 @@ def test_l2_a_label_whose_version_comes_later_is_taken_then(ledgers: Callable[[]
             mine.folds() == theirs.folds() == mine.rebuilt() and mine.door.registry.version("p", "staging").number == 1
         )
         with mine.database.lean() as lean:
-            assert [one.why for one in sync_standing.asides(lean)] == ([] if wiped else [BROKEN])
+            assert [one.why for one in sync_asides.asides(lean)] == ([] if wiped else [BROKEN])
             numbers = dict(lean.fetch("SELECT rid, commit_seq FROM journal"))
         assert {row.record.rid: row.seq for row in server.histories["meta"].rows}.items() >= numbers.items()

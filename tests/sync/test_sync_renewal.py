@@ -10,7 +10,7 @@ from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.records import KINDS, Stream
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.services.sync import SyncService
-from ledger_tui.store import sync_renewal, sync_standing
+from ledger_tui.store import sync_asides, sync_renewal
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.memory import MemoryServer
 
@@ -89,9 +89,9 @@ def test_f19_what_makes_no_sense_after_the_upgrade_is_put_aside(
     upgraded = _upgraded(mine, server)
     upgraded.sync()
     with mine.database.lean() as lean:
-        assert [one.why for one in sync_standing.asides(lean)] == [
-            "what it says makes no sense"
-        ] and sync_renewal.is_due(lean)
+        assert [one.why for one in sync_asides.asides(lean)] == ["what it says makes no sense"] and sync_renewal.is_due(
+            lean
+        )
     upgraded.sync()
     with mine.database.lean() as lean:
         assert not sync_renewal.is_due(lean)

@@ -20,7 +20,7 @@ from ledger_tui.domain.values import SpanRecord
 from ledger_tui.errors import SyncError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services.sync_values import SyncStatus
-from ledger_tui.store import sync_receipts, sync_standing
+from ledger_tui.store import sync_asides, sync_receipts
 from ledger_tui.sync.engine import Difference, Progress
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.places.settings.sync_dialogs import JoinDialog
@@ -262,21 +262,22 @@ def quarantined(ledger: PromptLedger, why: str, body: str = '{"rv":1}') -> None:
     """Put a record that came into quarantine."""
     row = Delivered(Record("meta", str(uuid.uuid4()), "label", body), 7, "0" * 64, "mallory")
     with ledger.database.lean_write() as lean:
-        sync_standing.quarantine(lean, "meta", [(row, why)])
+        sync_asides.quarantine(lean, "meta", [(row, why)])
 
 
 async def test_what_was_set_aside_can_be_looked_into(
     team: Team, ledger: PromptLedger, workstation: Workstation
 ) -> None:
-    """The count is in the top line; the reason, the record as it came and a way to drop it are in the tab; one's own stays."""
+    """The count is in the top line; what it is, the reason, the record as it came and a way to drop it are in the tab; once both are
+    dropped both ends are equal."""
     quarantined(ledger, "it names no prompt", '{"rv":1,"secret":"of the sea"}')
-    with ledger.database.lean_write() as lean:
-        sync_standing.refuse(lean, "meta", {"rid-of-mine": "this account may not write it"})
+    ledger.registry.save("mine", PromptContent.of_text("Hello"), labels=["production"])
     async with workstation("settings", (120, 40)) as pilot:
         await until(lambda: any("! 2" in form for form in app_of(pilot).facts.sync), pilot, "the count")
         await open_tab(pilot, 3)
         text = screen_text(pilot)
         assert "Set aside 2" in text and "it names no prompt" in text and "this account may not write it" in text
+        assert "label production of mine" in text and "! 2 set aside" in text
         table = pilot.app.screen.query_one("#sync-rows", RowTable)
         table.move_cursor(row=[key.value.startswith("in.") for key in table.rows].index(True))  # type: ignore[union-attr]
         await pilot.press("enter")
@@ -287,9 +288,15 @@ async def test_what_was_set_aside_can_be_looked_into(
         await pilot.press("y")
         await until(lambda: [row.way for row in ledger.sync.asides()] == ["out"], pilot, "its end")
         await until(lambda: "it names no prompt" not in screen_text(pilot), pilot, "the table")
-        await pilot.press("delete")
         await settle(pilot)
-        assert len(ledger.sync.asides()) == 1
+        await pilot.press("delete")
+        await until(lambda: "without effect" in screen_text(pilot), pilot, "the question")
+        await pilot.press("y")
+        await until(lambda: ledger.sync.asides() == [], pilot, "its end")
+        await settle(pilot)
+        await pilot.press("s")
+        await agreed(pilot)
+        assert ledger.registry.prompt("mine").labels == ()
 
 
 # Joining, with a real server

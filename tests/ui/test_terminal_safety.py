@@ -15,7 +15,7 @@ from ledger_tui.domain.sync.records import Delivered, Record
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
-from ledger_tui.store import sync_receipts, sync_standing
+from ledger_tui.store import sync_asides, sync_receipts
 from ledger_tui.ui.driver import SafeText, foreign_sequences, guarded
 from rich.segment import Segment
 from rich.style import Style
@@ -72,9 +72,9 @@ def share(ledger: PromptLedger) -> None:
         sync_receipts.set_last(lean, error={"title": NASTY, "cause": NASTY, "remedy": NASTY})
         sync_receipts.keep(lean, {"sent": {NASTY: 1}, "came": {NASTY: 1}, "why_not": NASTY})
         for text in HOSTILE:
-            sync_standing.refuse(lean, "meta", {text: text})
+            sync_asides.refuse(lean, "meta", {text: text})
             row = Delivered(Record("meta", text, text, text), 1, text, text)
-            sync_standing.quarantine(lean, "meta", [(row, NASTY)])
+            sync_asides.quarantine(lean, "meta", [(row, NASTY)])
 
 
 def span(number: int, text: str) -> SpanRecord:

@@ -18,7 +18,7 @@ from ledger_tui.services.executing import iso
 
 if TYPE_CHECKING:
     from ledger_tui.services.sync_values import Proof
-    from ledger_tui.store.sync_standing import Aside
+    from ledger_tui.store.sync_asides import Aside
     from ledger_tui.sync.engine import Difference, Outlook
 
 _SHORT_KEY = 15
@@ -185,10 +185,16 @@ def quarantine(front: Front, shown: str | None, dropped: tuple[str, ...], everyt
         output.document({"records": [_aside_shape(one) for one in found]})
         return
     rows = [
-        [one.key[:_SHORT_KEY], "refused" if one.way == "out" else "came", one.stream, shapes.age(one.at_us), one.why]
+        [
+            one.key[:_SHORT_KEY],
+            "refused" if one.way == "out" else "came",
+            one.what or one.stream,
+            shapes.age(one.at_us),
+            one.why,
+        ]
         for one in found
     ]
-    output.table(["KEY", "", "STREAM", "AGE", "WHY"], rows)
+    output.table(["KEY", "", "RECORD", "AGE", "WHY"], rows)
     if not found:
         output.say("Nothing is set aside.")
 
@@ -205,11 +211,20 @@ def _show_one(one: Aside, as_json: bool) -> None:
     if as_json:
         output.document(_aside_shape(one) | {"raw": None if one.raw is None else json.loads(one.raw)})
         return
-    for lead, said in (("key", one.key), ("stream", one.stream), ("id", one.rid), ("why", one.why)):
+    for lead, said in (
+        ("key", one.key),
+        ("record", one.what),
+        ("stream", one.stream),
+        ("id", one.rid),
+        ("why", one.why),
+    ):
         words.told(lead, said)
     if one.raw is not None:
         output.text(json.dumps(json.loads(one.raw), indent=2, ensure_ascii=True) + "\n")
 
 
 def _aside_shape(one: Aside) -> dict[str, Any]:
-    return {"key": one.key, "way": one.way, "stream": one.stream, "rid": one.rid, "why": one.why, "at": iso(one.at_us)}
+    return {
+        "key": one.key, "way": one.way, "stream": one.stream, "rid": one.rid, "what": one.what or None, "why": one.why,
+        "at": iso(one.at_us),
+    }  # fmt: skip

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ledger_tui.domain.sync.sharing import Share, Sharing
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.services.sync_values import SyncReceiptRow, SyncStatus
-    from ledger_tui.store.sync_standing import Aside
+    from ledger_tui.store.sync_asides import Aside
     from ledger_tui.sync.door import Device
     from ledger_tui.sync.engine import Difference, Outlook, Progress
     from ledger_tui.ui.sharing import SyncView
@@ -92,6 +92,10 @@ def head_words(reading: SyncReading, view: SyncView) -> list[str]:
     why_not = reading.receipts[0].why_not if reading.receipts else ""
     if why_not:
         lines.append(f"Not everything goes: {why_not}.")
+    if status.aside:
+        lines.append(
+            f"{ASIDE} {status.aside:,} set aside: both ends count as equal once it is decided what becomes of them."
+        )
     return [*lines, f"{CONFLICTS} {view.conflicts} to decide."] if view.conflicts else lines
 
 
@@ -211,7 +215,15 @@ def aside_rows(asides: Sequence[Aside]) -> Rows:
     """What could not be taken, at either end."""
     now_us, ways = clock.now_us(), {"out": "refused", "in": "quarantine"}
     return [
-        (row.key, [ways.get(row.way, row.way), STREAMS.get(row.stream, row.stream), row.why, _ago(row.at_us, now_us)])
+        (
+            row.key,
+            [
+                ways.get(row.way, row.way),
+                row.what or STREAMS.get(row.stream, row.stream),
+                row.why,
+                _ago(row.at_us, now_us),
+            ],
+        )
         for row in asides
     ]
 
@@ -221,14 +233,17 @@ def aside_lines(row: Aside) -> Iterable[str]:
     if row.way == "out":
         yield f"The server will not take this record of yours: {row.why}."
         yield ""
-        yield "It stays here and counts here; everything else goes on. It is offered again when both ends are compared anew."
+        effect = "without effect" if row.stream == "meta" else "and counts here only"
+        yield f"It stays on this machine {effect}, and holds up nothing else. del forgets it: then both ends count as equal."
     else:
         yield f"This record came from the server and cannot be right: {row.why}."
         yield ""
         yield "Nothing of it counts here, and it holds up nothing else. enter shows it as it came, del drops it."
     yield ""
-    yield f"id {row.rid}"
-    yield f"since {measure.moment(row.at_us)}"
+    if row.what:
+        yield f"what   {row.what}"
+    yield f"id     {row.rid}"
+    yield f"since  {measure.moment(row.at_us)}"
 
 
 def device_rows(devices: Sequence[Device], mine: str) -> Rows:
