@@ -33,6 +33,18 @@ TABS = ("list", "base", "mine", "theirs", "result")
 ON_HEADS = {"save", "external", "keep_both", "discard", "all"}
 
 
+class ConflictList(OptionList):
+    """What there is to decide."""
+
+    BINDINGS = [Binding("enter", "select", "Open", id="conflicts.open", tooltip="Look at this one")]
+
+
+class CandidateList(OptionList):
+    """What a label or a field could be."""
+
+    BINDINGS = [Binding("enter", "select", "Take", id="conflicts.take", tooltip="Let this count, for everybody")]
+
+
 class ConflictsPage(ConflictWork):
     """A page of Prompts: what there is to decide, and three texts beside each other or the candidates.
 
@@ -83,7 +95,7 @@ alike at once have decided; where they decide differently, it is listed again.
         with Container(id="lists"):
             with Vertical(id="list-pane", classes="pane") as pane:
                 pane.border_title = "Conflicts"
-                yield OptionList(id="conflict-list", compact=True)
+                yield ConflictList(id="conflict-list", compact=True)
             with Vertical(id="merge-pane", classes="pane"):
                 yield Static("", id="merge-heads", markup=False)
                 yield MergeView(id="merge")
@@ -95,7 +107,7 @@ alike at once have decided; where they decide differently, it is listed again.
                         yield Button(label, compact=True, name=name, tooltip=tooltip, variant=variant)
             with Vertical(id="candidates-pane", classes="pane"):
                 yield Static(CANDIDATES, id="candidates-words", markup=False)
-                yield OptionList(id="candidates", compact=True)
+                yield CandidateList(id="candidates", compact=True)
 
     def on_mount(self) -> None:
         """Read what there is."""

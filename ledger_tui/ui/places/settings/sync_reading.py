@@ -93,9 +93,7 @@ def head_words(reading: SyncReading, view: SyncView) -> list[str]:
     if why_not:
         lines.append(f"Not everything goes: {why_not}.")
     if status.aside:
-        lines.append(
-            f"{ASIDE} {status.aside:,} set aside: both ends count as equal once it is decided what becomes of them."
-        )
+        lines.append(f"{ASIDE} {status.aside:,} set aside: while they are listed both ends are not equal.")
     return [*lines, f"{CONFLICTS} {view.conflicts} to decide."] if view.conflicts else lines
 
 

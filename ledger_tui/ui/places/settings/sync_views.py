@@ -31,7 +31,7 @@ COLUMNS: tuple[tuple[str, ...], ...] = (
     ("stream", ">waits", ">last number", "may leave"),
     ("when", "both ends", ">came", "left this machine"),
     ("prompts", "registry", "numbers", "texts"),
-    ("came or refused", "record", "why", "since"),
+    ("what", "record", "why", "since"),
     ("device", "account", "role", ">records", "last"),
 )
 NOTHING = (
