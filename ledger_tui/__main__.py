@@ -6,7 +6,6 @@ Opening the workstation is the one thing that people wait for, so it is reached 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ledger_tui import __version__
 from ledger_tui.errors import LedgerError
+from ledger_tui.turns import collect_seldom, take_turns
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the arguments of the process, or those given, and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.umask(0o077)
-    set_pace()
+    collect_seldom()
     try:
         options = plain_options(given)
         if options is None:
@@ -45,15 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except Exception as error:
         return _unexpected(error)
-
-
-def set_pace() -> None:
-    """Let threads of this process take turns every millisecond, so that none keeps a screen waiting, and collect garbage seldom.
-
-    Importing makes many objects and hardly any garbage: the usual threshold would look them through dozens of times.
-    """
-    gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.001)
 
 
 def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:
@@ -87,6 +78,7 @@ def open_workstation(ledger: PromptLedger, theme: str | None = None) -> int:
             return WRONG_USAGE
         from ledger_tui.ui.app import LedgerApp
 
+        take_turns()
         app = LedgerApp(ledger, theme=theme)
         if theme and theme not in app.shown_themes:
             known = ", ".join(sorted(app.shown_themes))

@@ -25,6 +25,7 @@ from ledger_tui.errors import (
 from ledger_tui.store import files
 from ledger_tui.store.lean import NOTHING, Lean, Row, insert_sql
 from ledger_tui.store.migrations import SCHEMA
+from ledger_tui.turns import Turn
 
 APPLICATION_ID = 0x504C4447
 """``PLDG`` in the file header."""
@@ -219,7 +220,9 @@ def identity(path: Path) -> tuple[int, int]:
 
 
 _TOGETHER = 32
-"""Rows of one INSERT. Each statement lets other threads in once: rows by themselves would do so too shortly for one to wake up."""
+"""Rows of one INSERT."""
+_AT_ONCE = 256
+"""Rows that are read or written before another thread may be let in."""
 
 
 class SqliteLean(Lean):
@@ -229,21 +232,31 @@ class SqliteLean(Lean):
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._turn = Turn()
 
     def fetch(self, sql: str, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
-        rows: list[Row] = self._connection.execute(sql, parameters).fetchall()
+        cursor = self._connection.execute(sql, parameters)
+        rows: list[Row] = cursor.fetchmany(_AT_ONCE)
+        self._turn.pass_on()
+        while len(rows) % _AT_ONCE == 0 and (more := cursor.fetchmany(_AT_ONCE)):
+            rows += more
+            self._turn.pass_on()
         return rows
 
     def one(self, sql: str, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
         row: Row | None = self._connection.execute(sql, parameters).fetchone()
+        self._turn.pass_on()
         return row
 
     def execute(self, sql: str, parameters: Mapping[str, Any] = NOTHING) -> int:
         count: int = self._connection.execute(sql, parameters).rowcount
+        self._turn.pass_on()
         return count
 
     def executemany(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._connection.executemany(sql, rows)
+        for start in range(0, len(rows), _AT_ONCE):
+            self._connection.executemany(sql, rows[start : start + _AT_ONCE])
+            self._turn.pass_on()
 
     def insert_rows(self, table: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
         sql = insert_sql(table, columns, "?")
@@ -252,4 +265,5 @@ class SqliteLean(Lean):
             many = sql + f", ({', '.join('?' * len(columns))})" * (_TOGETHER - 1)
             for start in range(0, whole, _TOGETHER):
                 self._connection.execute(many, list(chain.from_iterable(rows[start : start + _TOGETHER])))
+                self._turn.pass_on()
         self._connection.executemany(sql, rows[whole:])

@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 from ledger_tui import PromptLedger
-from ledger_tui.__main__ import set_pace
 from ledger_tui.domain import clock
 from ledger_tui.domain.filter import TraceFilter
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.store import calls
+from ledger_tui.turns import collect_seldom
 
 from tests.benchmarks.bench_traces import ledger_in, medians
 from tests.benchmarks.result import Result, at_most
@@ -27,7 +27,7 @@ _DAY_US = 86_400_000_000
 
 def run() -> list[Result]:
     """The results."""
-    set_pace()
+    collect_seldom()
     with tempfile.TemporaryDirectory() as folder, ledger_in(Path(folder) / "money") as ledger:
         fill(ledger)
         return what_if(ledger)

@@ -268,8 +268,8 @@ def quarantined(ledger: PromptLedger, why: str, body: str = '{"rv":1}') -> None:
 async def test_what_was_set_aside_can_be_looked_into(
     team: Team, ledger: PromptLedger, workstation: Workstation
 ) -> None:
-    """The count is in the top line; what it is, the reason, the record as it came and a way to drop it are in the tab; once both are
-    dropped both ends are equal."""
+    """The count is in the top line; what it is, the reason, the record as it came and a way to drop it are in the tab; without
+    both, both ends are equal."""
     quarantined(ledger, "it names no prompt", '{"rv":1,"secret":"of the sea"}')
     ledger.registry.save("mine", PromptContent.of_text("Hello"), labels=["production"])
     async with workstation("settings", (120, 40)) as pilot:
