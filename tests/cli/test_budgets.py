@@ -141,6 +141,7 @@ def test_a_command_that_fails_is_told_and_hurts_nothing(call: Call, welcome: str
     assert done.code == 0 and "command for alerts failed" in done.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_processes_at_the_limit_do_not_pass_it_together(
     call: Call, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -285,6 +285,7 @@ with PromptLedger(sys.argv[1], mode="tracking_only", code_registry={"a": "new", 
 """
 
 
+@pytest.mark.long
 def test_programs_that_start_at_once_make_one_version(open_ledger: Open, tmp_path: Path) -> None:
     """Processes that meet a new text at the same moment agree on its version."""
     open_ledger().prepare()

@@ -25,6 +25,8 @@ from tests.sdk.queueing import WITH_SERVER, ledger_on, left, row, worked
 from tests.sdk.spooling import assert_sums_are_a_recount, ledger_in, program, until
 from tests.servers.failures import SPOKEN, FailingServer
 
+pytestmark = pytest.mark.long
+
 HELLO = PromptContent.of_text("Hello")
 DRAIN = """
 ledger.prepare()

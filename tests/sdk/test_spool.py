@@ -489,6 +489,7 @@ def test_a_kill_anywhere_in_the_draining(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.long
 def test_killed_at_random_under_load(tmp_path: Path) -> None:
     """Four programs that record and are killed one after another lose nothing, double nothing, and sums stay true."""
     outcome = campaign(tmp_path, seconds=4.0, rate=400.0, seed=7)

@@ -241,6 +241,7 @@ with PromptLedger(sys.argv[1] or None, paths=Paths(Path(sys.argv[2]), Path(sys.a
 """
 
 
+@pytest.mark.long
 def test_killed_between_chunks_it_goes_on(ledger: PromptLedger, target: str, paths: Paths) -> None:
     """kill -9 between two chunks or in one leaves true sums, and the next run takes what is left."""
     fill(ledger, 9)

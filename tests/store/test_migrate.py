@@ -124,6 +124,7 @@ def test_rows_that_point_to_nothing_stop_the_step(
     assert Database(older, paths).state() == "ready"
 
 
+@pytest.mark.long
 def test_killed_upgrade_is_old_or_new(
     older: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ async def test_a_changed_file_is_seen_at_once(workstation: Workstation, paths: P
         await until(lambda: app.current_theme.primary == "#ff8800", pilot, "the new colour")
         mine.write_text("name = \n")
         await until(lambda: app.theme == DEFAULT_THEME, pilot, "the fall back")
-        assert any("mine.toml" in note.message for note in app._notifications)
+        await until(lambda: any("mine.toml" in note.message for note in app._notifications), pilot, "the toast")
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
