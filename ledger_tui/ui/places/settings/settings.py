@@ -52,7 +52,7 @@ class SettingsPlace(Place):
     kept in the system's keyring.
     """
     BINDINGS = [
-        Binding("r", "reload", "Reload", id="settings.reload", tooltip="Read everything of this tab again"),
+        Binding("r", "reload", "Reload", show=False, id="settings.reload", tooltip="Read everything of this tab again"),
         Binding("ctrl+right", "tab(1)", "Next tab", show=False, id="settings.next", tooltip="The next tab"),
         Binding("ctrl+left", "tab(-1)", "Previous tab", show=False, id="settings.previous", tooltip="The tab before"),
     ]

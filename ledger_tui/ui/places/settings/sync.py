@@ -77,7 +77,7 @@ class Sync(SyncRules):
         Binding(
             "t", "texts", "Texts", id="settings.texts", tooltip="Whether texts of these calls may leave this machine"
         ),
-        Binding("a", "add", "Folder", id="settings.add_rule", tooltip="Another rule for a folder of prompts"),
+        Binding("a", "add", "Add", id="settings.add_rule", tooltip="Another rule for a folder of prompts"),
         Binding(
             "delete",
             "remove",
