@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain import clock, ids
@@ -103,6 +103,11 @@ _PARTY = """
 UPDATE daily_parties SET cost_nusd = cost_nusd + :nusd, unpriced = unpriced - :calls
 WHERE day = :day AND kind = :kind AND party = :party
 """
+_GONE_DAY = """
+UPDATE pruned_costs SET cost_nusd = cost_nusd + :nusd, unpriced = unpriced - :calls
+WHERE day = :day AND provider = :provider AND model = :model AND prompt_id = :prompt_id AND version_id = :version_id
+  AND environment = :environment AND unpriced >= :calls
+"""
 _DAY_KEYS = ("day", "provider", "model", "prompt_id", "version_id", "environment")
 _PARTY_KEYS = ("day", "kind", "party")
 
@@ -175,10 +180,32 @@ def take_in(lean: Lean, key: int, *, rid: str, at_us: int, nusd: int, card: int 
     changes = _Changes()
     changes.add(row, nusd)
     changes.write(lean)
-    if row[1] is not None:
-        receipt = json.dumps({"late_rid": rid, "late_at_us": at_us}, sort_keys=True)
-        lean.execute(_EXECUTION, {"id": row[1], "nusd": nusd, "receipt": receipt})
+    _price_execution(lean, row[1], rid, at_us, nusd)
     return True
+
+
+def take_in_gone(lean: Lean, call: Mapping[str, Any], *, rid: str, at_us: int, nusd: int) -> bool:
+    """As ``take_in``, for a call that retention removed: into the sums that stayed; False where they count no such call unpriced.
+
+    call: ``trace_id``, ``started_us``, ``execution_id`` and what a call is counted by. Whose it was is not known any more:
+    sums by user and session stay.
+    """
+    day = clock.from_us(int(call["started_us"])).date().isoformat()
+    keys = {"day": day, **{name: call.get(name) or "" for name in _DAY_KEYS[1:]}}
+    if lean.execute(_GONE_DAY, _sum(keys, (nusd, 1))) != 1:
+        return False
+    lean.execute(_DAY, _sum(keys, (nusd, 1)))
+    trace = lean.one("SELECT id FROM traces WHERE trace_id = :trace_id", {"trace_id": call["trace_id"]})
+    if trace is not None:
+        lean.execute(_TRACE, _sum({"key": trace[0]}, (nusd, 1)))
+    _price_execution(lean, call.get("execution_id"), rid, at_us, nusd)
+    return True
+
+
+def _price_execution(lean: Lean, execution_id: str | None, rid: str, at_us: int, nusd: int) -> None:
+    if execution_id is not None:
+        receipt = json.dumps({"late_rid": rid, "late_at_us": at_us}, sort_keys=True)
+        lean.execute(_EXECUTION, {"id": execution_id, "nusd": nusd, "receipt": receipt})
 
 
 def take_back(lean: Lean, key: int) -> None:

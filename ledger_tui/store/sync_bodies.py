@@ -28,14 +28,21 @@ def _field_sql(name: str, wanted: type, expression: str) -> str:
     return f"CASE WHEN ({expression}) IS NULL THEN '' ELSE {head} || {value} END"
 
 
-_FLAGS, _LINKED_HERE = numbers.span_flags_sql("r.flags", "r.flags")
+def _counted_by(span: str) -> dict[str, str]:
+    """SQL for what a step is counted by, as it travels; ``span`` is its alias."""
+    _, linked_here = numbers.span_flags_sql(f"{span}.flags", f"{span}.flags")
+    return {
+        "environment": f"NULLIF({span}.environment, '')",
+        "prompt_id": f"CASE WHEN {linked_here} THEN NULL ELSE {span}.prompt_id END",
+        "version_id": f"CASE WHEN {linked_here} THEN NULL ELSE {span}.version_id END",
+    }
+
+
 SPAN = body_sql(
     "span",
     {
-        "trace_id": "t.trace_id", "flags": _FLAGS, "name": "NULLIF(r.name, '')", "kind": "NULLIF(r.kind, '')",
-        "environment": "NULLIF(r.environment, '')",
-        "prompt_id": f"CASE WHEN {_LINKED_HERE} THEN NULL ELSE r.prompt_id END",
-        "version_id": f"CASE WHEN {_LINKED_HERE} THEN NULL ELSE r.version_id END",
+        **_counted_by("r"), "trace_id": "t.trace_id", "flags": numbers.span_flags_sql("r.flags", "r.flags")[0],
+        "name": "NULLIF(r.name, '')", "kind": "NULLIF(r.kind, '')",
         "cost_nusd": "CASE WHEN l.span_key IS NULL THEN r.cost_nusd END",
         "card": "CASE WHEN l.span_key IS NULL THEN c.sha256 END",
         "unpriced": "CASE WHEN r.unpriced OR l.span_key IS NOT NULL THEN 1 END",
@@ -54,7 +61,9 @@ USAGE = body_sql("usage", {"environment": "NULLIF(r.environment, '')", "source":
 LATE_PRICE = body_sql(
     "late_price",
     {
-        "card": "c.sha256", "fact_rid": "r.rid", "span_id": "s.span_id", "span_rid": "s.rid", "trace_id": "t.trace_id",
+        **_counted_by("s"), "card": "c.sha256", "execution_id": "s.execution_id", "fact_rid": "r.rid", "model": "s.model",
+        "provider": "s.provider", "span_id": "s.span_id", "span_rid": "s.rid", "started_us": "s.started_us",
+        "trace_id": "t.trace_id",
     },
 )  # fmt: skip
 CARD = f"'{{\"card\":' || r.body || ',\"rv\":{numbers.RV}}}'"

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger_tui.domain.sync import bodies, numbers
+from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.records import Delivered, Record, derived_rid
-from ledger_tui.store import late_prices, sync_asides
-from ledger_tui.store.sync_shelves import SPANS, KeptShelf, Key, span_keys_at
+from ledger_tui.store import late_prices, sync_asides, sync_standing
+from ledger_tui.store.sync_shelves import LATE_PRICES, SPANS, KeptShelf, Key, span_keys_at
 from ledger_tui.store.sync_standing import Taken
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def give_way(lean: Lean, span_key: Key) -> None:
 
 
 def take(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
-    """Charge the prices; one whose call is not here, or is not unpriced, is kept as it came."""
+    """Charge the prices, also of calls that retention removed; one whose call never came, or has a price, is kept as it came."""
     for row in rows:
         content = row.record.content()
         if row.record.rid != derived_rid(content["span_rid"], "late_price"):
@@ -38,18 +38,24 @@ def take(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> None:
         taken.new += 1
         key = _span_key(lean, content)
         card = _card(lean, content)
-        charge = {"rid": content["fact_rid"], "at_us": content["at_us"], "nusd": content["cost_nusd"], "card": card}
-        if key is None or not late_prices.take_in(lean, key, **charge):
+        charge = {"rid": content["fact_rid"], "at_us": content["at_us"], "nusd": content["cost_nusd"]}
+        if key is None and _was_removed(lean, content) and late_prices.take_in_gone(lean, content, **charge):
+            sync_standing.note_pruned(lean, [row.record])
+            continue
+        if key is None or not late_prices.take_in(lean, key, card=card, **charge):
             _KEPT.keep(lean, "orphan", [(row.record, row.seq)])
             continue
         sync_asides.forget_refusals(lean, [row.record.rid])
-        made = {name: content.get(name) for name in numbers.ORDER["late_price"] if content.get(name) is not None}
-        if card is None:
-            made.pop("card", None)
+        made = next(LATE_PRICES.by_keys(lean, [key])).record.content()
         lean.execute(
             "UPDATE late_prices SET commit_seq = :seq, extra = :extra WHERE span_key = :key",
-            {"key": key, "seq": row.seq, "extra": bodies.residue(content, {**made, "rv": numbers.RV})},
+            {"key": key, "seq": row.seq, "extra": bodies.residue(content, made)},
         )
+
+
+def _was_removed(lean: Lean, content: dict[str, Any]) -> bool:
+    """Whether retention removed the call that is priced, and the record says what it is counted by."""
+    return {"model", "started_us"} <= content.keys() and bool(sync_standing.pruned(lean, [content["span_rid"]]))
 
 
 def _span_key(lean: Lean, content: dict[str, Any]) -> int | None:

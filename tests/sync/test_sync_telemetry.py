@@ -12,7 +12,7 @@ from ledger_tui.domain import clock, ids
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.sync.chain import START
 from ledger_tui.domain.sync.digest import digest_of
-from ledger_tui.domain.sync.records import STREAMS, Record, Stream
+from ledger_tui.domain.sync.records import STREAMS, Record, Stream, derived_rid
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 from ledger_tui.store import late_prices, open_spans, recount, retention, sync_sharing, sync_standing, telemetry
@@ -301,6 +301,50 @@ def test_retention_keeps_what_waits_and_knows_what_it_removed(ledgers: Callable[
     check(server, mine)
     assert receipt.resyncs == 1 and receipt.came == {} and sums(mine)["daily_costs"] == before
     assert rows(mine, "SELECT COUNT(*) FROM spans") == [(0,)]
+
+
+def test_i17_a_late_price_counts_where_its_call_is_gone(ledgers: Callable[[], Ledger]) -> None:
+    """A price that a call gets after retention removed it elsewhere is added there to the day, the prompt, the trace and the
+    run, once: also after the server was restored and everything was read again."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    remote, others = server.remote("ada", "maintainer"), server.remote("bob", "maintainer")
+    mine.save("team/ask", "Hello {{ name }}")
+    ((prompt, version),) = rows(mine, "SELECT prompt_id, id FROM prompt_versions")
+    unpriced: dict[str, Any] = {"cost_nusd": None, "unpriced": True}
+    write(mine, call("t", "a", prompt_id=prompt, version_id=version, **unpriced), call("t", "b", **unpriced))
+    sync(mine, remote)
+    sync(theirs, others)
+    with theirs.database.lean_write() as lean:
+        assert retention.drop_spans(lean, NOW_US * 2, retention.FIRST, 100, NOW_US)[0] == 2
+    with mine.database.lean_write() as lean:
+        assert late_prices.take_in(lean, 1, rid=ids.new_id(), at_us=NOW_US, nusd=11, card=None)
+    sync(mine, remote)
+    assert sync(theirs, others).agreed
+    check(server, mine, theirs)
+    assert rows(theirs, "SELECT sum(cost_nusd), sum(unpriced) FROM daily_costs") == [(11, 1)]
+    server.restore(0, announced=False)
+    for _ in range(2):
+        sync(mine, remote)
+        sync(theirs, others)
+    check(server, mine, theirs)
+    assert rows(theirs, "SELECT cost_nusd, priced_count, unpriced_count FROM traces") == [(11, 1, 1)]
+
+
+def test_i1_a_late_price_that_says_other_things_of_its_call_keeps_its_bytes(ledgers: Callable[[], Ledger]) -> None:
+    """Where a late price and its call differ in day, model or prompt, the call is charged as it is, and the record stays."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    write(mine, call("t", "a", cost_nusd=None, unpriced=True))
+    sync(mine, server.remote("ada", "maintainer"))
+    said = {
+        "at_us": NOW_US, "cost_nusd": 11, "fact_rid": ids.new_id(), "model": "another", "rv": 1, "span_id": "a",
+        "span_rid": rows(mine, "SELECT rid FROM spans")[0][0], "trace_id": "t", "environment": "",
+    }  # fmt: skip
+    record = Record("telemetry", derived_rid(said["span_rid"], "late_price"), "late_price", canonical_json(said))
+    server.remote("eve", "maintainer").push("telemetry", [record], server.histories["telemetry"].end)
+    sync(mine, server.remote("ada", "maintainer"))
+    sync(theirs, server.remote("bob", "maintainer"))
+    check(server, mine, theirs)
+    assert rows(theirs, "SELECT model, cost_nusd FROM spans") == [("gpt-x", 11)]
 
 
 def _deed(ledger: Ledger, chance: random.Random) -> None:

@@ -31,11 +31,15 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
         "served_model": str, "status": str, "usage_id": str, "version_id": str,
     },
     "late_price": {
-        "at_us": int, "card": str, "cost_nusd": int, "fact_rid": str, "rv": int, "span_id": str, "span_rid": str,
-        "trace_id": str,
+        "at_us": int, "card": str, "cost_nusd": int, "environment": str, "execution_id": str, "fact_rid": str,
+        "model": str, "prompt_id": str, "provider": str, "rv": int, "span_id": str, "span_rid": str, "started_us": int,
+        "trace_id": str, "version_id": str,
     },
 }  # fmt: skip
-"""The fields of each kind and their types; ``card`` is the sha256 of rates, which are a record of their own."""
+"""The fields of each kind and their types; ``card`` is the sha256 of rates, which are a record of their own.
+
+A late price says what its call is counted by, for ledgers that have removed the call.
+"""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "span": ("trace_id", "span_id", "started_us", "status"),
     "usage": ("created_us",),
