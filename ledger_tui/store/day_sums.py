@@ -150,8 +150,11 @@ def _drop_empty(lean: Lean, table: str, keys: Sequence[str], sums: Iterable[tupl
         lean.executemany(f"DELETE FROM {table} WHERE {where} AND calls = 0", rows)
 
 
-def add_uses(lean: Lean, usage_ids: Sequence[str]) -> None:
-    """Count rows of ``usages`` that this transaction wrote."""
+_NO_USES = f"DELETE FROM daily_uses WHERE {' AND '.join(f'{name} = :{name}' for name in USE_KEYS)} AND uses = 0"
+
+
+def add_uses(lean: Lean, usage_ids: Sequence[str], each: int = 1) -> None:
+    """Count rows of ``usages`` that this transaction wrote; ``each`` -1 before it changes what they are counted by."""
     for start in range(0, len(usage_ids), _CHUNK):
         names = {f"u{n}": usage_id for n, usage_id in enumerate(usage_ids[start : start + _CHUNK])}
         rows = lean.fetch(
@@ -162,9 +165,11 @@ def add_uses(lean: Lean, usage_ids: Sequence[str]) -> None:
         counts: dict[tuple[str, ...], int] = {}
         for created_us, *key in rows:
             place = (day_of(created_us), *key)
-            counts[place] = counts.get(place, 0) + 1
+            counts[place] = counts.get(place, 0) + each
         columns = (*USE_KEYS, "uses")
         lean.executemany(_ADD_USE, [dict(zip(columns, (*key, n), strict=True)) for key, n in sorted(counts.items())])
+        if each < 0:
+            lean.executemany(_NO_USES, [dict(zip(USE_KEYS, key, strict=True)) for key in sorted(counts)])
 
 
 _DROP_LATENCIES = "DELETE FROM daily_latencies WHERE day = :day AND latency_counts IS NULL AND first_counts IS NULL"

@@ -20,6 +20,7 @@ from ledger_tui.store import (
     changes,
     sync_asides,
     sync_facts,
+    sync_links,
     sync_orphans,
     sync_purge,
     sync_shelves,
@@ -125,6 +126,7 @@ class LedgerLog:
             standings = {**accepted, **dict.fromkeys(refused, ASIDE)}
             if stream == "meta":
                 sync_facts.settle(lean, standings)
+                sync_links.close(lean)
             else:
                 self._settle_rows(lean, stream, standings)
             sync_asides.refuse(lean, stream, refused)
@@ -159,6 +161,7 @@ class LedgerLog:
             if stream == "meta":
                 if taken.new:
                     sync_facts.take_again(lean)
+                    sync_links.close(lean)
                 sync_purge.obey(lean, [row.record for row in rows])
             elif stream == "telemetry":
                 sync_orphans.adopt(lean, [row.record.rid for row in rows])

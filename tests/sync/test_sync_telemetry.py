@@ -303,6 +303,34 @@ def test_retention_keeps_what_waits_and_knows_what_it_removed(ledgers: Callable[
     assert rows(mine, "SELECT COUNT(*) FROM spans") == [(0,)]
 
 
+@pytest.mark.parametrize("who_registers", ["the sender", "the receiver"])
+def test_i14_what_came_before_its_prompt_is_linked_when_that_comes(
+    ledgers: Callable[[], Ledger], who_registers: str
+) -> None:
+    """Renders and calls of a prompt that only their sender has (an account that may not share prompts) count with it as soon
+    as anybody registers it, and keep their bytes."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    mine.save("team/ask", "Hello {{ name }}")
+    mine.door.execute("team/ask", {"name": "Ada"}, model="offline")
+    sync(mine, server.remote("ci", "ingest"), streams=("telemetry",))
+    sync(theirs, server.remote("bob", "maintainer"))
+    named = "SELECT prompt_id, version_id FROM {}"
+    assert rows(theirs, named.format("usages")) == rows(theirs, named.format("executions")) == [(None, None)]
+    if who_registers == "the receiver":
+        theirs.save("team/ask", "Hello {{ name }}")
+    else:
+        sync(mine, server.remote("ada", "maintainer"))
+    sync(theirs, server.remote("bob", "maintainer"))
+    if who_registers == "the receiver":
+        sync(mine, server.remote("ada", "maintainer"))
+        sync(theirs, server.remote("bob", "maintainer"))
+    check(server, mine, theirs)
+    for table in ("usages", "executions"):
+        assert rows(theirs, named.format(table)) == rows(mine, named.format(table)) != [(None, None)]
+    assert rows(theirs, "SELECT extra FROM usages UNION ALL SELECT extra FROM executions") == [(None,), (None,)]
+    assert rows(theirs, "SELECT 1 FROM workspace WHERE key = 'sync.unlinked'") == [], "nothing is looked for any more"
+
+
 def test_i17_a_late_price_counts_where_its_call_is_gone(ledgers: Callable[[], Ledger]) -> None:
     """A price that a call gets after retention removed it elsewhere is added there to the day, the prompt, the trace and the
     run, once: also after the server was restored and everything was read again."""
