@@ -185,10 +185,13 @@ def _gives_way(lean: Lean, shelf: Shelf | KeptShelf, mine: Held, theirs: Record)
     elif shelf is SPANS:
         # Mine is a record of its own from now on, of the same step; wherever else it is held it gets the same id.
         lean.execute(_RENAME, {"key": mine.key, "rid": derived_rid(mine.record.rid, mine.record.hash)})
+        # So is its text, which goes once the step has gone.
+        lean.execute(_FORGET_TEXT, {"key": mine.key})
     return shelf in (LATE_PRICES, SPANS, EXECUTIONS)
 
 
 _RENAME = "UPDATE spans SET rid = :rid, commit_seq = NULL WHERE id = :key"
+_FORGET_TEXT = "DELETE FROM sync_texts WHERE span_key = :key"
 
 
 def _find(lean: Lean, wanted: Sequence[Record]) -> dict[str, tuple[Shelf | KeptShelf, Held]]:

@@ -57,6 +57,16 @@ def call(trace: str, span: str, **fields: Any) -> SpanRecord:
     return telemetry.check_span(replace(usual, **fields))
 
 
+def given_up(ledger: Ledger) -> int:
+    """A step with a text that its program left and another one gave up; its key."""
+    (key,) = write(ledger, call("t", "a", status="running", duration_us=None), owner="here:1:1")
+    with ledger.database.lean_write() as lean:
+        found = open_spans.stored(lean, key)
+        assert found is not None
+        telemetry.end_span(lean, key, open_spans.as_interrupted(*found))
+    return key
+
+
 def share(ledger: Ledger, sharing: Sharing) -> None:
     """Set what may leave."""
     with ledger.database.lean_write() as lean:
@@ -139,17 +149,13 @@ def test_i17_two_people_price_one_call_and_the_first_accepted_counts(ledgers: Ca
     assert LedgerLog(mine.database).set_aside() == 0
 
 
-def test_a_step_given_up_and_ended_after_all_counts_once(ledgers: Callable[[], Ledger]) -> None:
+def test_a_stepgiven_up_and_ended_after_all_counts_once(ledgers: Callable[[], Ledger]) -> None:
     """A step that was shared as interrupted and whose real end came later counts with its end only, on every machine and
     whichever record comes first; both records stay."""
     server, mine, theirs, late = MemoryServer(), ledgers(), ledgers(), ledgers()
     remote, others = server.remote("ada", "maintainer"), server.remote("bob", "maintainer")
     sync(mine, remote)
-    (key,) = write(mine, call("t", "a", status="running", duration_us=None), owner="here:1:1")
-    with mine.database.lean_write() as lean:
-        found = open_spans.stored(lean, key)
-        assert found is not None
-        telemetry.end_span(lean, key, open_spans.as_interrupted(*found))
+    given_up(mine)
     sync(mine, remote)
     sync(theirs, others)
     assert rows(theirs, "SELECT status, error_type FROM spans") == [("failed", "interrupted")]
@@ -373,6 +379,56 @@ def test_i1_a_late_price_that_says_other_things_of_its_call_keeps_its_bytes(ledg
     sync(theirs, server.remote("bob", "maintainer"))
     check(server, mine, theirs)
     assert rows(theirs, "SELECT model, cost_nusd FROM spans") == [("gpt-x", 11)]
+
+
+def test_i15_a_step_that_ends_while_a_wiped_server_is_filled_again_keeps_its_first_record(
+    ledgers: Callable[[], Ledger],
+) -> None:
+    """What was known to others of a step that had been given up is offered to the wiped server, also when the step ends in the
+    middle of that: one who has removed it since can still prove that both ends are equal."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    remote, others = server.remote("ada", "maintainer"), server.remote("bob", "maintainer")
+    for ledger in (mine, theirs):
+        share(ledger, Sharing().with_rule(None, texts=True))
+    sync(mine, remote)
+    given_up(mine)
+    sync(mine, remote)
+    sync(theirs, others)
+    with theirs.database.lean_write() as lean:
+        assert retention.drop_spans(lean, NOW_US * 2, retention.FIRST, 100, NOW_US)[0] == 1
+    server.wipe()
+
+    def ends(point: str) -> None:
+        if point == "push.after_send" and rows(mine, "SELECT status FROM spans") == [("failed",)]:
+            write(mine, call("t", "a"))
+
+    Engine(LedgerLog(mine.database), remote, Client("here", "1"), streams=STREAMS, at=ends).sync()
+    assert rows(mine, "SELECT status FROM spans") == [("succeeded",)]
+    for _ in range(2):
+        sync(mine, remote)
+        sync(theirs, others)
+    for stream in STREAMS:
+        held = digest_of(row.record for row in server.histories[stream].rows)
+        for ledger in (mine, theirs):
+            assert LedgerLog(ledger.database).digest(stream) == held, stream
+
+
+def test_i6_the_text_of_a_step_that_makes_room_for_a_twin_is_a_record_of_its_own(ledgers: Callable[[], Ledger]) -> None:
+    """Of two ends of one id (a file was copied while a step ran) the one that the server did not take gets another id, and so
+    does its text, which no server has yet."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    share(mine, Sharing().with_rule(None, texts=True))
+    sync(mine, remote)
+    given_up(mine)
+    sync(mine, remote)
+    (twin,) = [row.record for row in server.histories["telemetry"].rows if row.record.kind == "span"]
+    server.wipe()
+    other = Record("telemetry", twin.rid, "span", canonical_json({**twin.content(), "duration_us": 1}))
+    server.remote("eve", "maintainer").push("telemetry", [other], server.histories["telemetry"].end)
+    for _ in range(2):
+        sync(mine, remote)
+    check(server, mine)
 
 
 def _deed(ledger: Ledger, chance: random.Random) -> None:
