@@ -87,13 +87,14 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         """
         from ledger_tui.store import sync_purge
 
-        engine = self._engine(remote, on_progress)
+        listener = _Listener(on_progress)
+        engine = self._engine(remote, listener)
         self._before_read()
         with self._alone():
             try:
                 receipt = engine.sync()
-            except LedgerError as error:
-                if stop is None or not stop.is_set():
+            except Exception as error:
+                if not (listener.ended or (stop is not None and stop.is_set())):
                     self._note_failure(error)
                 raise
             self._note(receipt)
@@ -210,10 +211,11 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
             if receipt.did_something:
                 sync_receipts.keep(lean, receipt.as_json())
 
-    def _note_failure(self, error: LedgerError) -> None:
+    def _note_failure(self, error: Exception) -> None:
+        ours = error if isinstance(error, LedgerError) else _broken(error)
         with self._database.lean_write() as lean:
             since = sync_receipts.last(lean).get("failing_since_us") or clock.now_us()
-            told = {"title": error.title, "cause": error.cause, "remedy": error.remedy}
+            told = {"title": ours.title, "cause": ours.cause, "remedy": ours.remedy}
             sync_receipts.set_last(lean, error=told, failing_since_us=since)
 
     # Looking
@@ -300,3 +302,22 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(path.name + ".sync.lock")
+
+
+class _Listener:
+    """Hears of progress, and remembers whether that ended the exchange: then it did not fail."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self._on_progress = on_progress
+        self.ended = False
+
+    def __call__(self, progress: Progress) -> None:
+        try:
+            self._on_progress(progress)
+        except BaseException:
+            self.ended = True
+            raise
+
+
+def _broken(error: Exception) -> LedgerError:
+    return LedgerError(f"{type(error).__name__} (a mistake of ours)", title="The exchange broke off")

@@ -88,9 +88,10 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
     page = _Page(lean)
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        page.look(chunk)
-        for row in chunk:
-            why = records.fault(row.record, row.hash) or page.add(row)
+        faults = [records.fault(row.record, row.hash) for row in chunk]
+        page.look([row for row, why in zip(chunk, faults, strict=True) if why is None])
+        for row, fault in zip(chunk, faults, strict=True):
+            why = fault or page.add(row)
             if why is not None:
                 page.taken.refused.append((row, why))
     page.write()
@@ -129,15 +130,12 @@ class _Page:
         self._numbers: list[dict[str, Any]] = []
 
     def look(self, rows: Sequence[Delivered]) -> None:
-        """Read at once what the facts may refer to."""
+        """Read at once what sound facts may refer to."""
         self._mine.update((fact.record.rid, fact) for fact in facts_of(self._lean, [row.record.rid for row in rows]))
         names: set[str] = set()
         versions: set[str] = set()
         for row in rows:
-            try:
-                content = row.record.content()
-            except (ValueError, RecursionError):
-                continue
+            content = row.record.content()
             names.update(text.lower() for text in (content.get("prompt"),) if isinstance(text, str))
             for text in (content.get("field"), content.get("value")):
                 if isinstance(text, str) and len(text) <= _LONGEST_ID:

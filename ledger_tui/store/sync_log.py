@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import START, Position
 from ledger_tui.domain.sync.digest import Digest, digest_of_hashes, merged
-from ledger_tui.domain.sync.records import PURGED, Delivered, Record, Stream, cost_of, month_of
+from ledger_tui.domain.sync.records import PURGED, Delivered, Record, Stream, cost_of, is_hash, month_of
 from ledger_tui.domain.sync.sharing import Sharing, sharing_of
 from ledger_tui.domain.sync.standing import Applied, At, Place, SyncState
 from ledger_tui.store import (
     changes,
     sync_asides,
+    sync_careful,
     sync_facts,
     sync_links,
     sync_orphans,
@@ -155,17 +156,18 @@ class LedgerLog:
             known = sync_standing.state(lean)
             if known.cursor(stream) != cursor:
                 return Applied(moved=True)
-            blanked = [row for row in rows if row.record.body == PURGED]
+            blanked = [row for row in rows if row.record.body == PURGED and is_hash(row.hash)]
             sync_purge.take_blanked(lean, stream, blanked)
-            taken = _TAKE[stream](lean, [row for row in rows if row.record.body != PURGED] if blanked else rows)
+            whole = [row for row in rows if row.record.body != PURGED or not is_hash(row.hash)] if blanked else rows
+            taken = sync_careful.take(lean, whole, _TAKE[stream])
+            refused = {row.record.rid for row, _ in taken.refused}
             if stream == "meta":
                 if taken.new:
                     sync_facts.take_again(lean)
                     sync_links.close(lean)
-                sync_purge.obey(lean, [row.record for row in rows])
+                sync_purge.obey(lean, [row.record for row in whole if row.record.rid not in refused])
             elif stream == "telemetry":
                 sync_orphans.adopt(lean, [row.record.rid for row in rows])
-            refused = {row.record.rid for row, _ in taken.refused}
             sync_asides.forget_quarantined(lean, stream, {row.record.rid for row in rows} - refused)
             sync_asides.quarantine(lean, stream, taken.refused)
             sync_asides.forget_refusals(lean, [row.record.rid for row in rows])

@@ -8,7 +8,7 @@ from decimal import InvalidOperation
 from typing import Any
 
 from ledger_tui.domain import ids
-from ledger_tui.domain.content import PromptContent
+from ledger_tui.domain.content import PromptContent, canonical_json
 from ledger_tui.domain.names import check_label, check_prompt_name
 from ledger_tui.domain.sync.records import Record
 from ledger_tui.errors import LedgerError
@@ -33,6 +33,8 @@ def fact_fault(record: Record) -> str | None:
         return "a field of it is malformed"
     try:
         value = json.loads(content["value"])
+        # What no database takes (broken characters, numbers beyond all sense) can stand in a text of JSON.
+        canonical_json(value)
         return _meaning_fault(record.kind, content, value)
     except (LedgerError, ValueError, KeyError, TypeError, AttributeError, InvalidOperation, RecursionError):
         return "what it says makes no sense"
@@ -102,11 +104,11 @@ def _check_entry(kind: str, value: Any) -> None:
         from ledger_tui.domain import price_entries
 
         price_entries.from_value(value)
-        if not {"until_us", "source"} <= set(value):
-            raise KeyError("until_us")
+        if "until_us" not in value or not isinstance(value["source"], str):
+            raise KeyError("source")
     else:
         from ledger_tui.domain import budgets
 
         spec = budgets.from_value(value)
-        if spec.period not in ("day", "month"):
+        if spec.period not in budgets.PERIODS or not 1 <= spec.warn_percent <= 100:
             raise ValueError("period")

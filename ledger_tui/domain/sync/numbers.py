@@ -10,7 +10,14 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from ledger_tui.domain.content import canonical_json
-from ledger_tui.domain.span_words import FLAG_DUPLICATE, FLAG_LINKED, FLAG_LINKED_HERE, TERMINAL
+from ledger_tui.domain.span_words import (
+    FLAG_DUPLICATE,
+    FLAG_LINKED,
+    FLAG_LINKED_HERE,
+    MAX_COST_NUSD,
+    MAX_TOKENS,
+    TERMINAL,
+)
 from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.values import SpanRecord, TokenUsage
 
@@ -48,6 +55,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 ORDER: Mapping[str, tuple[str, ...]] = {kind: tuple(sorted(fields)) for kind, fields in FIELDS.items()}
 """The fields of each kind in the order in which a row gives them to ``writer``."""
+LARGEST: Mapping[str, int] = {"cost_nusd": MAX_COST_NUSD, "flags": 2**31, **dict.fromkeys(TOKENS, MAX_TOKENS)}
+"""The largest number that a field may have; of the others the largest that canonical JSON has."""
+_LARGEST = 2**53
 LONGEST = 4_096
 """Characters that a name or an id may have."""
 FLAGS_LEFT_OUT = FLAG_DUPLICATE | FLAG_LINKED_HERE
@@ -84,10 +94,11 @@ def fault(kind: str, content: Mapping[str, Any]) -> str | None:
                 return f"it has no {name}"
         elif type(value) is not wanted or (isinstance(value, str) and len(value) > LONGEST):
             return f"its {name} is malformed"
+        elif isinstance(value, int) and not 0 <= value <= LARGEST.get(name, _LARGEST):
+            return f"its {name} cannot be true"
     if "status" in FIELDS[kind] and content["status"] not in TERMINAL:
         return "it has not ended"
-    cost = content.get("cost_nusd")
-    return "its cost is malformed" if cost is not None and cost < 0 else None
+    return None
 
 
 _WRITERS = {kind: writer(kind) for kind in FIELDS}

@@ -37,6 +37,7 @@ PURGED = "{}"
 _SMALL = 16 * 1024
 """Characters of a body whose content is kept for a while."""
 _RID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -86,6 +87,11 @@ class Delivered:
     hash: str
     pusher: str = ""
     """The account that brought it: not always its author, for any device heals a restored server."""
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text can be the hash of a record."""
+    return _HASH.fullmatch(text) is not None
 
 
 def record_hash(kind: str, rid: str, body: str) -> str:
