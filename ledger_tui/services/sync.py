@@ -263,7 +263,7 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
     def drop_asides(self, keys: Sequence[str]) -> None:
         """Forget what is set aside under these keys; what came is gone here, records of one's own stay here without effect."""
         with self._database.lean_write() as lean:
-            sync_asides.drop_asides(lean, keys)
+            sync_asides.remove(lean, keys)
 
     # Rules
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain import clock
+from ledger_tui.domain.span_words import MAX_COST_NUSD
 from ledger_tui.domain.sync import plan
-from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store.sync_standing import FORGOTTEN
+from ledger_tui.domain.sync.records import Delivered, Record, Stream, cost_of, is_hash
+from ledger_tui.store.sync_standing import FORGOTTEN, note_pruned_hashes, pruned
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -127,6 +128,33 @@ def count_asides(lean: Lean) -> int:
 def drop_asides(lean: Lean, keys: Sequence[str]) -> None:
     """Forget what was put in quarantine, and that the server refused records of ours: those stay where they stand (``ASIDE``)."""
     lean.executemany("DELETE FROM sync_asides WHERE key = :key", [{"key": key} for key in keys])
+
+
+def remove(lean: Lean, keys: Sequence[str]) -> None:
+    """Forget these for good: what came and a server has is known as removed here, like what retention took."""
+    for key in keys:
+        row = lean.one("SELECT stream, rid, raw FROM sync_asides WHERE key = :key AND way = 'in'", {"key": key})
+        if row is not None:
+            _note_removed(lean, *row)
+    drop_asides(lean, keys)
+
+
+def _note_removed(lean: Lean, stream: Stream, rid: str, text: str) -> None:
+    raw = json.loads(text)
+    record = Record(stream, rid, raw["kind"], raw["body"])
+    if not is_hash(raw["hash"]) or pruned(lean, [rid]):
+        return
+    try:
+        cost = cost_of(record)
+    except (ValueError, RecursionError):
+        cost = 0
+    note_pruned_hashes(lean, stream, [(rid, raw["hash"], max(0, min(cost, MAX_COST_NUSD)))])
+
+
+def drop_texts(lean: Lean, rids: Sequence[str]) -> None:
+    """Forget texts in quarantine."""
+    rows = [{"rid": rid} for rid in rids]
+    lean.executemany("DELETE FROM sync_asides WHERE way = 'in' AND stream = 'bodies' AND rid = :rid", rows)
 
 
 def quarantined(lean: Lean, stream: Stream, why: str) -> dict[str, Delivered]:

@@ -24,6 +24,7 @@ from ledger_tui.store import (
     sync_links,
     sync_orphans,
     sync_purge,
+    sync_restored,
     sync_shelves,
     sync_standing,
     sync_telemetry,
@@ -124,7 +125,9 @@ class LedgerLog:
         self, stream: Stream, accepted: Mapping[str, int], refused: Mapping[str, str], position: Position | None
     ) -> None:
         with self._database.lean_write() as lean:
-            standings = {**accepted, **dict.fromkeys(refused, ASIDE)}
+            lost = sync_restored.lost(lean, refused) if stream == "meta" and refused else {}
+            standings = {**accepted, **dict.fromkeys(refused, ASIDE), **dict.fromkeys(lost, FORGOTTEN)}
+            refused = {**refused, **lost}
             if stream == "meta":
                 sync_facts.settle(lean, standings)
                 sync_links.close(lean)
@@ -180,6 +183,7 @@ class LedgerLog:
     def begin_resync(self, name: str) -> None:
         with self._database.lean_write() as lean:
             sync_standing.remember(lean, sync_standing.state(lean), resyncing=name, cursors={}, told={})
+            sync_restored.begin(lean)
             sync_facts.forget(lean)
             for shelf in (*sync_telemetry.MY_SHELVES, *sync_texts.MY_SHELVES):
                 shelf.forget(lean)
@@ -210,6 +214,7 @@ class LedgerLog:
     def offer(self, stream: Stream, rids: Sequence[str]) -> None:
         with self._database.lean_write() as lean:
             if stream == "meta":
+                sync_restored.note_offered(lean, rids)
                 sync_facts.mark(lean, rids, FORGOTTEN, None)
                 return
             for place in map(self._handed.get(stream, Handed()).place, rids):

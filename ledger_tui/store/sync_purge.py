@@ -14,7 +14,7 @@ from ledger_tui.domain import clock, ids
 from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store import day_sums, open_spans, search_index, sync_facts, sync_standing, sync_texts
+from ledger_tui.store import day_sums, open_spans, search_index, sync_asides, sync_facts, sync_standing, sync_texts
 from ledger_tui.store.facts import digest
 from ledger_tui.store.sync_coming import KEPT, chunks, rows_of
 from ledger_tui.store.sync_shelves import SHELVES, Key
@@ -138,6 +138,7 @@ def blank_texts(lean: Lean, rids: Sequence[str]) -> None:
         owners = sync_texts.owners_of(lean, [one.record for one in held])
         for owner, keys in owners.items():
             empty(lean, owner, keys)
+    sync_asides.drop_texts(lean, rids)
     for names in chunks(rids):
         for table in ("sync_texts", "sync_records"):
             lean.execute(f"DELETE FROM {table} WHERE rid IN ({', '.join(':' + name for name in names)})", names)

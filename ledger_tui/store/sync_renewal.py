@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store import sync_asides, sync_facts, sync_orphans, sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store import (
+    sync_asides,
+    sync_facts,
+    sync_links,
+    sync_orphans,
+    sync_purge,
+    sync_standing,
+    sync_telemetry,
+    sync_texts,
+)
 from ledger_tui.store.sync_coming import NEWER
 from ledger_tui.store.sync_standing import Taken
 
@@ -35,7 +44,9 @@ def read_again(lean: Lean) -> int:
     Those that make no sense after all are put in quarantine. What is pending waits for the server's answer first, and makes this
     due again.
     """
-    done = _facts(lean) + _kept(lean, "telemetry") + _kept(lean, "bodies")
+    facts = _facts(lean)
+    done = len(facts) + _kept(lean, "telemetry") + _kept(lean, "bodies")
+    sync_purge.obey(lean, facts)
     if lean.one(_PENDING) is None:
         sync_standing.put(lean, READS, _reads())
     return done
@@ -45,15 +56,21 @@ def _reads() -> dict[str, dict[str, int]]:
     return {stream: dict(kinds) for stream, kinds in records.KINDS.items()}
 
 
-def _facts(lean: Lean) -> int:
+def _facts(lean: Lean) -> list[Record]:
+    """Those that are read now."""
     rids = [str(row[0]) for row in lean.fetch(_FACTS)]
     order = {rid: place for place, rid in enumerate(rids)}
     found = [fact for fact in sync_facts.facts_of(lean, rids) if records.is_known(fact.record)]
     found.sort(key=lambda fact: order[fact.record.rid])
     lean.executemany("DELETE FROM journal WHERE rid = :rid", [{"rid": fact.record.rid} for fact in found])
     rows = [Delivered(fact.record, fact.commit_seq or 0, fact.record.hash) for fact in found]
-    _count(lean, "meta", sync_facts.take(lean, rows))
-    return len(rows)
+    taken = sync_facts.take(lean, rows)
+    _count(lean, "meta", taken)
+    if taken.new:
+        sync_facts.take_again(lean)
+        sync_links.close(lean)
+    refused = {row.record.rid for row, _ in taken.refused}
+    return [row.record for row in rows if row.record.rid not in refused]
 
 
 def _kept(lean: Lean, stream: Stream) -> int:

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 from ledger_tui.domain import ids
 from ledger_tui.domain.content import canonical_json
+from ledger_tui.domain.sync import plan
 from ledger_tui.domain.sync.chain import START
-from ledger_tui.domain.sync.records import Record
+from ledger_tui.domain.sync.records import Record, Stream
 from ledger_tui.errors import LedgerError
 from ledger_tui.store import sync_asides
 from ledger_tui.store.sync_log import LedgerLog
@@ -27,10 +28,10 @@ from tests.sync.world import Bomb, Crash
 BROKEN = "its hash does not fit its content"
 
 
-def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None) -> Receipt:
+def sync(ledger: Ledger, remote: Remote, bomb: Bomb | None = None, streams: tuple[Stream, ...] = ("meta",)) -> Receipt:
     """One sync of a ledger's registry."""
     log: LocalLog = LedgerLog(ledger.database)
-    return Engine(log, remote, Client("here", "1"), streams=("meta",), at=bomb or Bomb(None)).sync()
+    return Engine(log, remote, Client("here", "1"), streams=streams, at=bomb or Bomb(None)).sync()
 
 
 def _deed(ledger: Ledger, chance: random.Random) -> None:
@@ -109,6 +110,46 @@ def test_f16_f19_bad_facts_are_kept_apart_and_newer_ones_inside(ledgers: Callabl
         kept = sync_asides.asides(lean)
     assert [(one.rid, one.why) for one in kept] == [("bad", "it points to a version that is not here")]
     assert json.loads(kept[0].raw or "")["body"] == bad.body and newer in mine.facts()
+
+
+def test_f7_i11_members_keep_what_a_restored_server_lost_and_only_a_maintainer_may_write(
+    ledgers: Callable[[], Ledger],
+) -> None:
+    """A move of production and a purge that a restored server lost count on for members, who may not bring them back and are told
+    so; equality is not claimed meanwhile. A maintainer's exchange brings them back, and everybody agrees."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    maintainer, member = server.remote("ada", "maintainer"), server.remote("bob")
+    theirs.save("p", "one", labels=["production"])
+    theirs.save("p", "two")
+    sync(theirs, maintainer)
+    before = len(server.commits)
+    theirs.door.registry.set_label("p", "production", 2)
+    sync(theirs, maintainer)
+    sync(mine, member)
+    server.restore(before, announced=False)
+    receipt = sync(mine, member)
+    assert [one.why for one in receipt.refused] == ["this account may not write it"] and receipt.agreed is None
+    assert mine.door.registry.version("p", "production").number == 2 and mine.folds() == mine.rebuilt()
+    with mine.database.lean() as lean:
+        assert [one.why for one in sync_asides.asides(lean)] == [plan.LOST]
+    assert sync(mine, member).agreed is None
+    sync(theirs, maintainer)
+    assert sync(mine, member).agreed and LedgerLog(mine.database).set_aside() == 0
+    assert theirs.folds() == mine.folds() == mine.rebuilt()
+
+
+def test_what_is_forgotten_in_quarantine_is_known_as_removed(ledgers: Callable[[], Ledger]) -> None:
+    """After a damaged record that came was forgotten, both ends count as equal, and comparing them says so."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    bad = Record("telemetry", ids.new_id(), "span", '{"cost_nusd":7,"rv":1}')
+    remote.push("telemetry", [bad], START)
+    assert sync(mine, remote, streams=("telemetry",)).agreed is None
+    with mine.database.lean_write() as lean:
+        sync_asides.remove(lean, [one.key for one in sync_asides.asides(lean)])
+    assert sync(mine, remote, streams=("telemetry",)).agreed
+    engine = Engine(LedgerLog(mine.database), remote, Client("here", "1"), streams=("telemetry",))
+    assert engine.verify() == []
 
 
 def test_l2_a_label_whose_version_comes_later_is_taken_then(ledgers: Callable[[], Ledger]) -> None:

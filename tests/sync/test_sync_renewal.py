@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
+from ledger_tui.domain import ids
 from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.records import KINDS, Stream
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.services.sync import SyncService
-from ledger_tui.store import sync_asides, sync_renewal
+from ledger_tui.store import sync_asides, sync_purge, sync_renewal
+from ledger_tui.store.registry import Pen
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.memory import MemoryServer
 
@@ -32,6 +34,12 @@ def _lives(ledger: Ledger) -> None:
     ledger.door.budgets.set("5", "month", prompt="p")
     share(ledger, Sharing().with_rule(None, texts=True))
     write(ledger, call("t", "a"), call("t", "b", model=None, kind="tool"))
+
+
+def purged(ledger: Ledger, rid: str) -> None:
+    """Ask that a text goes everywhere."""
+    with ledger.database.lean_write() as lean:
+        sync_purge.write(lean, Pen("ada", "here", ids.new_id()), "bodies", [rid], "t", "")
 
 
 def _upgraded(ledger: Ledger, server: MemoryServer) -> SyncService:
@@ -99,3 +107,32 @@ def test_f19_what_makes_no_sense_after_the_upgrade_is_put_aside(
         "usual" in [one.name for one in mine.door.registry.input_sets("p")]
         and LedgerLog(mine.database).waiting("meta") == 0
     )
+
+
+def test_f19_a_purge_and_a_label_of_a_newer_release_count_after_the_upgrade(
+    ledgers: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purge that an older release only kept takes the texts away after its upgrade, and a label that waited for a version that
+    it could not read points there."""
+    server, mine, theirs = MemoryServer(), ledgers(), ledgers()
+    remote, others = server.remote("ada", "maintainer"), server.remote("bob", "maintainer")
+    for ledger in (mine, theirs):
+        share(ledger, Sharing().with_rule(None, texts=True))
+    write(theirs, call("t", "a"))
+    sync(theirs, remote)
+    sync(mine, others)
+    older = {**KINDS, "meta": {kind: rv for kind, rv in KINDS["meta"].items() if kind not in ("purge", "version")}}
+    monkeypatch.setattr(records, "KINDS", older)
+    theirs.save("p", "Hello")
+    theirs.door.registry.set_label("p", "staging", 1)
+    purged(theirs, server.histories["bodies"].rows[0].record.rid)
+    monkeypatch.setattr(records, "KINDS", KINDS)
+    sync(theirs, remote)
+    monkeypatch.setattr(records, "KINDS", older)
+    assert sync(mine, others).quarantined == 2, "the labels active and staging"
+    monkeypatch.setattr(records, "KINDS", KINDS)
+    with mine.database.lean_write() as lean:
+        sync_renewal.read_again(lean)
+    assert mine.door.registry.version("p", "staging").number == 1
+    assert rows(mine, "SELECT input FROM span_payloads") == [(None,)]
+    assert _upgraded(mine, server).sync().agreed

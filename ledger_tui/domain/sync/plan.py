@@ -35,6 +35,8 @@ REASONS: dict[str, str] = {
     "MISSING_PARENT": "neither end has the version it was written on",
     "REFUSED": "the server cannot store it",
 }
+LOST = "the server lost it, and only a maintainer's exchange can bring it back"
+"""Why a fact that a server had, and that this account may not write, is told: it counts here all the same."""
 
 
 def batches(
