@@ -103,8 +103,10 @@ class SyncKeeping:
         pen = Pen(actor=self._author(), device=self._device(), action=new_ids.new_id())
         with self.open() as remote:
             with self._database.lean_write() as lean:
+                places = look.targets.steps(lean)
                 facts = [
-                    sync_purge.write(lean, pen, "bodies", part, look.of, reason) for part in _parts(rids, MAX_PURGED)
+                    sync_purge.write(lean, pen, part, look.of, reason, [places[rid] for rid in part if rid in places])
+                    for part in _parts(rids, MAX_PURGED)
                 ]
             receipt = self.sync_once(remote)
         refused = [one for one in receipt.refused if one.rid in set(facts)]

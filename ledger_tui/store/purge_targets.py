@@ -25,6 +25,18 @@ class Targets:
     def __bool__(self) -> bool:
         return bool(self.spans or self.executions or self.usages)
 
+    def steps(self, lean: Lean) -> dict[str, tuple[str, str]]:
+        """Trace and span id of the steps, by the id that the record of their text has."""
+        sql = "s.id, t.trace_id, s.span_id"
+        found = {}
+        for names in chunks([str(key) for key in self.spans]):
+            numbers = {name: int(key) for name, key in names.items()}
+            for key, trace_id, span_id in rows_of(
+                lean, sql, "spans s JOIN traces t ON t.id = s.trace_key", "s.id", numbers
+            ):
+                found[derived_rid(self.spans[int(key)], "text")] = (str(trace_id), str(span_id))
+        return found
+
     def text_rids(self) -> list[str]:
         """The ids that the records of their texts have, wherever they are."""
         owners = [*self.spans.values(), *sorted(self.executions), *sorted(self.usages)]

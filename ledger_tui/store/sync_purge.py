@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ledger_tui.domain import clock, ids
 from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.sync import bodies
-from ledger_tui.domain.sync.records import Delivered, Record, Stream
-from ledger_tui.store import day_sums, open_spans, search_index, sync_asides, sync_facts, sync_standing, sync_texts
+from ledger_tui.domain.sync.records import Delivered, Record, Stream, derived_rid
+from ledger_tui.store import (
+    day_sums,
+    open_spans,
+    search_index,
+    sync_asides,
+    sync_facts,
+    sync_shelves,
+    sync_standing,
+    sync_texts,
+)
 from ledger_tui.store.facts import digest
 from ledger_tui.store.sync_coming import KEPT, chunks, rows_of
 from ledger_tui.store.sync_shelves import SHELVES, Key
@@ -51,10 +60,17 @@ class Purge(NamedTuple):
     commit_seq: int | None
 
 
-def write(lean: Lean, pen: Pen, stream: Stream, rids: Sequence[str], of: str, reason: str) -> str:
-    """Write the fact that asks for it, which the next exchange takes to the server; its id. ``of``: what it is about, in words."""
+def write(
+    lean: Lean, pen: Pen, rids: Sequence[str], of: str, reason: str, steps: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Write the fact that asks for it, which the next exchange takes to the server; its id.
+
+    rids: of texts. steps: trace and span ids of those that steps have, whichever records they come in. of: what it is about, in
+    words.
+    """
     content: dict[str, Any] = {
-        "rv": bodies.RV, "stream": stream, "rids": list(rids), "of": of, "field": "", "value": "null", "base": [],
+        "rv": bodies.RV, "stream": "bodies", "rids": list(rids), "of": of, "field": "", "value": "null", "base": [],
+        "steps": [list(step) for step in steps],
         "action": pen.action, "actor": pen.actor, "device": pen.device, "at_us": clock.now_us(), "reason": reason,
     }  # fmt: skip
     row, _ = bodies.journal_row(content)
@@ -124,9 +140,22 @@ def obey(lean: Lean, facts: Sequence[Record]) -> None:
     for fact in facts:
         if fact.kind == KIND:
             content = fact.content()
-            rids = content.get("rids")
-            if content.get("stream") == "bodies" and isinstance(rids, list):
-                blank_texts(lean, [rid for rid in rids if isinstance(rid, str)])
+            if content.get("stream") == "bodies":
+                blank_texts(lean, content["rids"])
+                _blank_steps(lean, content.get("steps", ()))
+
+
+def _blank_steps(lean: Lean, steps: Sequence[tuple[str, str]]) -> None:
+    """Take the texts of steps away, whichever record they are in, and take none of them any more."""
+    sync_standing.note_removed(lean, [sync_texts.place_id(*step) for step in steps])
+    keys = sync_shelves.span_keys_at(lean, [(trace_id, span_id) for trace_id, span_id in steps])
+    rids = [derived_rid(rid, "text") for rid in sync_shelves.span_rids(lean, keys).values()]
+    blank_texts(lean, rids)
+    empty(lean, "span", [key for key in keys if _is_ended(lean, key)])
+
+
+def _is_ended(lean: Lean, key: int) -> bool:
+    return lean.one("SELECT 1 FROM spans WHERE id = :key AND status <> 'running'", {"key": key}) is not None
 
 
 def blank_texts(lean: Lean, rids: Sequence[str]) -> None:

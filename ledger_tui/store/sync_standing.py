@@ -102,8 +102,7 @@ def note_pruned_hashes(lean: Lean, stream: Stream, removed: Sequence[tuple[str, 
     by_month: dict[str, list[tuple[str, int]]] = {}
     for rid, found, cost in removed:
         by_month.setdefault(month_of(rid), []).append((found, cost))
-    sql = "INSERT INTO sync_pruned (rid_key) VALUES (:rid_key) ON CONFLICT DO NOTHING"
-    lean.executemany(sql, [{"rid_key": rid_key(rid)} for rid, _, _ in removed])
+    note_removed(lean, [rid for rid, _, _ in removed])
     for month, pairs in by_month.items():
         lean.executemany(
             _ADD_CELL,
@@ -113,6 +112,12 @@ def note_pruned_hashes(lean: Lean, stream: Stream, removed: Sequence[tuple[str, 
                 for bucket, cell in digest_of_hashes(pairs).items()
             ],
         )  # fmt: skip
+
+
+def note_removed(lean: Lean, names: Sequence[str]) -> None:
+    """Remember rids, or what else stands for records, as removed; in no digest."""
+    sql = "INSERT INTO sync_pruned (rid_key) VALUES (:rid_key) ON CONFLICT DO NOTHING"
+    lean.executemany(sql, [{"rid_key": rid_key(name)} for name in names])
 
 
 def pruned(lean: Lean, rids: Sequence[str]) -> set[str]:

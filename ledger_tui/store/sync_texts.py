@@ -19,7 +19,7 @@ from ledger_tui.domain.sync.records import Delivered, Record, Stream, derived_ri
 from ledger_tui.store import day_sums, open_spans, search_index
 from ledger_tui.store.sync_coming import NEWER, ORPHAN
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, span_keys_at
-from ledger_tui.store.sync_standing import CHUNK, FORGOTTEN, Taken, pruned
+from ledger_tui.store.sync_standing import CHUNK, FORGOTTEN, Taken, note_pruned, pruned
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -79,7 +79,7 @@ _SESSIONS = ("session_id", "user_identifier")
 def enqueue(lean: Lean, owner: str, keys: Sequence[Key]) -> None:
     """Let the texts of rows go, as far as they have any; what is queued or was sent already stays as it is."""
     for key, record in _written(lean, owner, keys):
-        if record is None or lean.one(_IS_HERE, {"rid": record.rid}) or pruned(lean, [record.rid]):
+        if record is None or lean.one(_IS_HERE, {"rid": record.rid}) or pruned(lean, [record.rid, *_place(record)]):
             continue
         safe = _without_keys(record)
         if safe != record:
@@ -103,6 +103,18 @@ def _written(lean: Lean, owner: str, keys: Sequence[Key]) -> Iterator[tuple[Key,
                 if value is not None and value != _NOTHING.get(name) and not value.startswith(f'{{"{MARK}":')
             }
             yield key, _record(owner, rid, trace_id, span_id, parts) if parts else None
+
+
+def _place(record: Record) -> list[str]:
+    """Where the step of a text is, if it belongs to one."""
+    content = record.content()
+    found = (content.get("trace_id"), content.get("span_id"))
+    return [place_id(*found)] if all(isinstance(part, str) for part in found) else []
+
+
+def place_id(trace_id: Any, span_id: Any) -> str:
+    """What stands for the texts of a step among what is known as removed, whichever record they are in."""
+    return json.dumps(["texts", trace_id, span_id])
 
 
 def _record(owner: str, rid: str, trace_id: str | None, span_id: str | None, parts: Mapping[str, str]) -> Record:
@@ -181,6 +193,10 @@ def take(lean: Lean, rows: Sequence[Delivered]) -> Taken:
     gone = pruned(lean, rids)
     for row in rows:
         why = records.fault(row.record, row.hash)
+        if why is None and row.record.rid not in known.keys() | gone and pruned(lean, _place(row.record)):
+            # The step was purged, and ended once more on a machine that did not know it.
+            note_pruned(lean, [row.record])
+            gone.add(row.record.rid)
         there = known.get(row.record.rid)
         if why is None and there is not None:
             why = _count_known(lean, there, row)

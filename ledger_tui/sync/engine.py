@@ -251,7 +251,15 @@ class Engine:
 
     def _push_all(self, welcome: Welcome, *, compared: bool) -> None:
         for stream in self._pushes(welcome):
+            if stream == "bodies" and "meta" in self._pulls(welcome):
+                self._hear_of_purges(welcome)
             self._push_stream(welcome, stream, compared)
+
+    def _hear_of_purges(self, welcome: Welcome) -> None:
+        """Before texts go: what others decided meanwhile comes, which may be that some of them are to go nowhere."""
+        end = welcome.ends.get("meta")
+        if end is not None and self.local.waiting("bodies") and self.local.state().cursor("meta") != end:
+            self._pull(welcome, "meta", end)
 
     def _push_stream(self, welcome: Welcome, stream: Stream, compared: bool) -> None:
         def passed(done: int, total: int) -> None:

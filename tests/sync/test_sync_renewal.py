@@ -39,7 +39,7 @@ def _lives(ledger: Ledger) -> None:
 def purged(ledger: Ledger, rid: str) -> None:
     """Ask that a text goes everywhere."""
     with ledger.database.lean_write() as lean:
-        sync_purge.write(lean, Pen("ada", "here", ids.new_id()), "bodies", [rid], "t", "")
+        sync_purge.write(lean, Pen("ada", "here", ids.new_id()), [rid], "t", "")
 
 
 def _upgraded(ledger: Ledger, server: MemoryServer) -> SyncService:

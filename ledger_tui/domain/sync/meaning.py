@@ -61,11 +61,14 @@ def _meaning_fault(kind: str, content: Mapping[str, Any], value: Any) -> str | N
 
 
 def _purge_fault(content: Mapping[str, Any]) -> str | None:
-    rids = content.get("rids")
-    fits = (
-        isinstance(content.get("stream"), str) and isinstance(rids, list) and all(isinstance(rid, str) for rid in rids)
-    )
+    rids, steps = content.get("rids"), content.get("steps", [])
+    fits = isinstance(content.get("stream"), str) and _are_texts(rids) and isinstance(steps, list)
+    fits = fits and all(_are_texts(step) and len(step) == 2 for step in steps)
     return None if fits else "it does not say what goes"
+
+
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, str) for one in found)
 
 
 def _field_fault(field: str, value: Any) -> str | None:
