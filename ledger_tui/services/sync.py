@@ -85,21 +85,27 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         server itself. What on_progress raises ends the exchange at once; the next one goes on. stop: when it is set, an exchange
         that fails was ended by its caller, and does not count as failed.
         """
+        self._check_file()
+        self._before_read()
+        with self._alone():
+            return self._exchange(remote, on_progress, stop)
+
+    def _exchange(
+        self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody, stop: Event | None = None
+    ) -> Receipt:
+        """As ``sync_once``, while nobody else syncs this ledger."""
         from ledger_tui.store import sync_purge
 
         listener = _Listener(on_progress)
-        engine = self._engine(remote, listener)
-        self._before_read()
-        with self._alone():
-            try:
-                receipt = engine.sync()
-            except Exception as error:
-                if not (listener.ended or (stop is not None and stop.is_set())):
-                    self._note_failure(error)
-                raise
-            self._note(receipt)
-            sync_purge.wipe_words(self._database)
-            return receipt
+        try:
+            receipt = self._engine(remote, listener).sync()
+        except Exception as error:
+            if not (listener.ended or (stop is not None and stop.is_set())):
+                self._note_failure(error)
+            raise
+        self._note(receipt)
+        sync_purge.wipe_words(self._database)
+        return receipt
 
     def outlook(self, remote: Remote | None = None) -> Outlook:
         """What a sync would send and bring now; changes nothing. Raises as ``sync_once``."""

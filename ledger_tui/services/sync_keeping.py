@@ -63,8 +63,9 @@ class SyncKeeping:
         _before_read: Callable[[], None]
 
         def open(self) -> AbstractContextManager[Remote]: ...
-        def sync_once(
-            self, remote: Remote, on_progress: Callable[[Progress], None] = ..., *, stop: Event | None = None
+        def _alone(self) -> AbstractContextManager[None]: ...
+        def _exchange(
+            self, remote: Remote, on_progress: Callable[[Progress], None] = ..., stop: Event | None = None
         ) -> Receipt: ...
 
     def purge_look(
@@ -92,8 +93,8 @@ class SyncKeeping:
     def purge(self, look: PurgeLook, reason: str = "") -> Purged:
         """Have texts taken away everywhere: here and at the server now, on each other machine with its next exchange.
 
-        Their numbers stay. What a machine never shared stays on that machine, but for this one. Raises RemoteRefused for an account
-        that may not (nothing is gone then), SyncError.
+        Their numbers stay. Raises RemoteRefused for an account that may not (nothing is gone then), Conflict while another program
+        syncs this ledger, SyncError.
         """
         from ledger_tui.store import sync_purge
         from ledger_tui.store.registry import Pen
@@ -101,14 +102,15 @@ class SyncKeeping:
 
         rids = look.targets.text_rids()
         pen = Pen(actor=self._author(), device=self._device(), action=new_ids.new_id())
-        with self.open() as remote:
+        with self.open() as remote, self._alone():
             with self._database.lean_write() as lean:
-                places = look.targets.steps(lean)
-                facts = [
-                    sync_purge.write(lean, pen, part, look.of, reason, [places[rid] for rid in part if rid in places])
-                    for part in _parts(rids, MAX_PURGED)
-                ]
-            receipt = self.sync_once(remote)
+                places, runs = look.targets.steps(lean), look.targets.runs()
+                facts = []
+                for part in _parts(rids, MAX_PURGED):
+                    steps = [places[rid] for rid in part if rid in places]
+                    named = [runs[rid] for rid in part if rid in runs]
+                    facts.append(sync_purge.write(lean, pen, part, look.of, reason, steps=steps, runs=named))
+            receipt = self._exchange(remote)
         refused = [one for one in receipt.refused if one.rid in set(facts)]
         if refused:
             self._withdraw([one.rid for one in refused], refused[0].why)

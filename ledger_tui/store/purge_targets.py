@@ -37,6 +37,10 @@ class Targets:
                 found[derived_rid(self.spans[int(key)], "text")] = (str(trace_id), str(span_id))
         return found
 
+    def runs(self) -> dict[str, str]:
+        """The ids of calls and renders, by the id that the record of their text has."""
+        return {derived_rid(rid, "text"): rid for rid in (*self.executions, *self.usages)}
+
     def text_rids(self) -> list[str]:
         """The ids that the records of their texts have, wherever they are."""
         owners = [*self.spans.values(), *sorted(self.executions), *sorted(self.usages)]

@@ -61,16 +61,23 @@ class Purge(NamedTuple):
 
 
 def write(
-    lean: Lean, pen: Pen, rids: Sequence[str], of: str, reason: str, steps: Sequence[tuple[str, str]] = ()
+    lean: Lean,
+    pen: Pen,
+    rids: Sequence[str],
+    of: str,
+    reason: str,
+    *,
+    steps: Sequence[tuple[str, str]] = (),
+    runs: Sequence[str] = (),
 ) -> str:
     """Write the fact that asks for it, which the next exchange takes to the server; its id.
 
-    rids: of texts. steps: trace and span ids of those that steps have, whichever records they come in. of: what it is about, in
-    words.
+    rids: of texts. of: what it is about, in words. steps, runs: whose these are, so that what was not shared goes too: trace and
+    span ids of steps, ids of calls and renders.
     """
     content: dict[str, Any] = {
         "rv": bodies.RV, "stream": "bodies", "rids": list(rids), "of": of, "field": "", "value": "null", "base": [],
-        "steps": [list(step) for step in steps],
+        "runs": list(runs), "steps": [list(step) for step in steps],
         "action": pen.action, "actor": pen.actor, "device": pen.device, "at_us": clock.now_us(), "reason": reason,
     }  # fmt: skip
     row, _ = bodies.journal_row(content)
@@ -143,6 +150,8 @@ def obey(lean: Lean, facts: Sequence[Record]) -> None:
             if content.get("stream") == "bodies":
                 blank_texts(lean, content["rids"])
                 _blank_steps(lean, content.get("steps", ()))
+                for owner in ("execution", "usage"):
+                    empty(lean, owner, content.get("runs", ()))
 
 
 def _blank_steps(lean: Lean, steps: Sequence[tuple[str, str]]) -> None:

@@ -29,7 +29,7 @@ def ask_for(ledger: Ledger, trace: str) -> None:
         targets = purge_targets.of_id(lean, trace)
         assert targets
         pen = Pen("ada", "here", ids.new_id())
-        sync_purge.write(lean, pen, targets.text_rids(), trace, "", list(targets.steps(lean).values()))
+        sync_purge.write(lean, pen, targets.text_rids(), trace, "", steps=list(targets.steps(lean).values()))
 
 
 def has_secret(ledger: Ledger) -> bool:
@@ -67,3 +67,22 @@ def test_the_text_of_a_step_that_ended_once_more_goes_too(ledgers: Callable[[], 
         assert engine.verify() == [] and engine.sync().agreed
     at_server = "".join(row.record.body for row in server.histories["bodies"].rows)
     assert (SECRET in at_server) is not heard
+
+
+def test_what_its_own_machine_never_shared_goes_with_the_purge_however_that_is_cut_off(
+    ledgers: Callable[[], Ledger],
+) -> None:
+    """Texts that the rules keep at home are named by steps and runs, and go when the purge comes back from the server."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    mine.save("team/ask", SECRET)
+    mine.door.execute("team/ask", {}, model="offline", trace_id="t")
+    sync(mine, remote)
+    with mine.database.lean_write() as lean:
+        targets = purge_targets.of_id(lean, "t")
+        whose = {"steps": list(targets.steps(lean).values()), "runs": list(targets.runs().values())}
+        sync_purge.write(lean, Pen("ada", "here", ids.new_id()), targets.text_rids(), "t", "", **whose)
+    assert server.histories["bodies"].rows == []
+    sync(mine, remote)
+    assert rows(mine, "SELECT rendered FROM usages") == rows(mine, "SELECT messages FROM executions") == [("[]",)]
+    assert rows(mine, "SELECT input, output FROM span_payloads") == [(None, None)]

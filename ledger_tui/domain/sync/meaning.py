@@ -62,7 +62,8 @@ def _meaning_fault(kind: str, content: Mapping[str, Any], value: Any) -> str | N
 
 def _purge_fault(content: Mapping[str, Any]) -> str | None:
     rids, steps = content.get("rids"), content.get("steps", [])
-    fits = isinstance(content.get("stream"), str) and _are_texts(rids) and isinstance(steps, list)
+    fits = isinstance(content.get("stream"), str) and _are_texts(rids) and _are_texts(content.get("runs", []))
+    fits = fits and isinstance(steps, list)
     fits = fits and all(_are_texts(step) and len(step) == 2 for step in steps)
     return None if fits else "it does not say what goes"
 
