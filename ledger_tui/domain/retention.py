@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +12,8 @@ from ledger_tui.errors import InputError
 What = Literal["texts", "spans"]
 DAY_US = 86_400_000_000
 MAX_DAYS = 36_500
-MARK = "texts_removed_us"
-"""The only attribute of a step whose texts went: when."""
+MARK, PURGE = "texts_removed_us", "purge"
+"""The attributes of a step whose texts went: when, and if they were purged who asked for it (``by``) and why (``reason``)."""
 _BY_KIND = re.compile(r"\s*([^=\s][^=]{0,63}?)\s*=\s*([0-9]{1,6})\s*\Z")
 
 
@@ -38,19 +38,25 @@ class Rule:
         return f"{'texts' if self.what == 'texts' else 'steps'}{of_kind} after {self.days} days"
 
 
-def removed_words(moment_us: object, what: str) -> str:
-    """A sentence for the place of what retention took; empty when ``moment_us`` is no moment.
+def removed_words(moment_us: object, what: str, purge: object = None) -> str:
+    """A sentence for the place of what retention, or a purge, took; empty when ``moment_us`` is no moment.
 
-    what: ``its texts were`` and so on, without the rest.
+    what: ``its texts were`` and so on, without the rest. purge: the value of ``PURGE``.
     """
     from ledger_tui.domain import clock
 
     if not isinstance(moment_us, int) or isinstance(moment_us, bool):
         return ""
+    whose = _purge_words(purge) if isinstance(purge, dict) else "by retention"
     try:
-        return f"{what} removed on {clock.from_us(moment_us).date().isoformat()} by retention"
-    except OverflowError:
-        return f"{what} removed by retention"
+        return f"{what} removed on {clock.from_us(moment_us).date().isoformat()} {whose}"
+    except (OverflowError, ValueError):
+        return f"{what} removed {whose}"
+
+
+def _purge_words(purge: Mapping[str, object]) -> str:
+    reason = f": {purge['reason']}" if purge.get("reason") else ""
+    return f"everywhere by {purge.get('by') or 'a maintainer'}{reason}"
 
 
 def rules_of(texts_days: int, spans_days: int, texts_by_kind: Iterable[str] = ()) -> list[Rule]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger_tui.domain import clock, ids
-from ledger_tui.domain.retention import MARK
+from ledger_tui.domain.retention import MARK, PURGE
 from ledger_tui.domain.sync import bodies
 from ledger_tui.domain.sync.records import Delivered, Record, Stream, derived_rid
 from ledger_tui.store import (
@@ -23,6 +23,7 @@ from ledger_tui.store import (
     sync_shelves,
     sync_standing,
     sync_texts,
+    vacuum,
 )
 from ledger_tui.store.facts import digest
 from ledger_tui.store.sync_coming import KEPT, chunks, rows_of
@@ -149,18 +150,21 @@ def obey(lean: Lean, facts: Sequence[Record]) -> None:
             content = fact.content()
             if content.get("stream") == "bodies":
                 blank_texts(lean, content["rids"])
-                _blank_steps(lean, content.get("steps", ()))
+                _blank_steps(lean, content.get("steps", ()), {name: str(content.get(said, "")) for name, said in _SAID})
                 for owner in ("execution", "usage"):
                     empty(lean, owner, content.get("runs", ()))
 
 
-def _blank_steps(lean: Lean, steps: Sequence[tuple[str, str]]) -> None:
+_SAID = (("by", "actor"), ("reason", "reason"))
+
+
+def _blank_steps(lean: Lean, steps: Sequence[tuple[str, str]], purge: Mapping[str, str]) -> None:
     """Take the texts of steps away, whichever record they are in, and take none of them any more."""
     sync_standing.note_removed(lean, [sync_texts.place_id(*step) for step in steps])
     keys = sync_shelves.span_keys_at(lean, [(trace_id, span_id) for trace_id, span_id in steps])
     rids = [derived_rid(rid, "text") for rid in sync_shelves.span_rids(lean, keys).values()]
     blank_texts(lean, rids)
-    empty(lean, "span", [key for key in keys if _is_ended(lean, key)])
+    empty(lean, "span", [key for key in keys if _is_ended(lean, key)], purge)
 
 
 def _is_ended(lean: Lean, key: int) -> bool:
@@ -182,9 +186,9 @@ def blank_texts(lean: Lean, rids: Sequence[str]) -> None:
             lean.execute(f"DELETE FROM {table} WHERE rid IN ({', '.join(':' + name for name in names)})", names)
 
 
-def empty(lean: Lean, owner: str, keys: Sequence[Key]) -> None:
-    """Take the texts of rows (``sync_texts.OWNERS``) away here, whether they were shared or not."""
-    mark = json.dumps({MARK: clock.now_us()})
+def empty(lean: Lean, owner: str, keys: Sequence[Key], purge: Mapping[str, str] | None = None) -> None:
+    """Take the texts of rows (``sync_texts.OWNERS``) away here, whether they were shared or not. purge: as ``retention.PURGE``."""
+    mark = json.dumps({MARK: clock.now_us(), **({PURGE: purge} if purge else {})})
     lean.executemany(_EMPTIED[owner], [{"key": key} | ({"mark": mark} if owner == "span" else {}) for key in keys])
     if owner != "span":
         return
@@ -208,6 +212,7 @@ def wipe_words(database: Database) -> None:
             pages = _PAGES
             if not more:
                 sync_standing.put(lean, _WORDS_LEFT, None)
+    vacuum.empty_log(database)
 
 
 def _with_parties(lean: Lean, keys: Sequence[Key]) -> Iterable[int]:

@@ -52,6 +52,18 @@ def give_back(database: Database) -> Freed:
         return Freed(before, _size(database.path))
 
 
+def empty_log(database: Database) -> None:
+    """Write what stands in the ledger's log file into the ledger and empty it, as far as nobody reads from it just now."""
+    if database.path is None:
+        return
+    with translated():
+        connection = sqlite.open_for(database.path, "write")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()
+
+
 def _on_server(database: Database) -> Freed:
     assert database.address is not None
     size = "SELECT pg_database_size(current_database())"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from ledger_tui.domain import ids
+from ledger_tui.domain.retention import MARK, PURGE, removed_words
 from ledger_tui.domain.sync.records import STREAMS
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.store import purge_targets, sync_purge
@@ -81,8 +83,14 @@ def test_what_its_own_machine_never_shared_goes_with_the_purge_however_that_is_c
     with mine.database.lean_write() as lean:
         targets = purge_targets.of_id(lean, "t")
         whose = {"steps": list(targets.steps(lean).values()), "runs": list(targets.runs().values())}
-        sync_purge.write(lean, Pen("ada", "here", ids.new_id()), targets.text_rids(), "t", "", **whose)
+        sync_purge.write(
+            lean, Pen("ada", "here", ids.new_id()), targets.text_rids(), "t", "key of the mail service", **whose
+        )
     assert server.histories["bodies"].rows == []
     sync(mine, remote)
     assert rows(mine, "SELECT rendered FROM usages") == rows(mine, "SELECT messages FROM executions") == [("[]",)]
     assert rows(mine, "SELECT input, output FROM span_payloads") == [(None, None)]
+    (attributes,) = rows(mine, "SELECT attributes FROM span_payloads")[0]
+    found = json.loads(attributes)
+    words = removed_words(found[MARK], "its texts were", found[PURGE])
+    assert words.endswith("everywhere by ada: key of the mail service"), "whose wish it was"

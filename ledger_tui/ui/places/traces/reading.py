@@ -96,7 +96,7 @@ def playground_subject(ledger: PromptLedger, span: SpanRow) -> PlaygroundSubject
         content = PromptContent.from_json(execution.content)
     elif version_id is None and not execution.messages:
         raise InputError(
-            "its texts were removed by retention",
+            "its texts were removed",
             title="There is nothing to run here",
             remedy="Choose a span whose texts are still kept.",
         )

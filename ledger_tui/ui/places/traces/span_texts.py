@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ledger_tui.domain import measure
 from ledger_tui.domain.conversation import read_conversation
 from ledger_tui.domain.receipt import receipt_lines
-from ledger_tui.domain.retention import MARK, removed_words
+from ledger_tui.domain.retention import MARK, PURGE, removed_words
 from ledger_tui.domain.text import one_line
 from ledger_tui.domain.trace_tree import MARK_NOTES, Mark
 from ledger_tui.domain.values import FLAG_CUT, FLAG_LINKED, FLAG_LOSSY
@@ -20,7 +20,7 @@ TABS = ("Input", "Output", "Messages", "Attributes", "Receipt", "Error", "Facts"
 
 STAYED = (
     "No texts of this step are here. Of a colleague's step they stayed on the machine that made it: only numbers and names are "
-    "shared. They come when texts are shared there, in Settings ▸ Sync."
+    "shared. They come when texts are shared there and here, in Settings ▸ Sync."
 )
 
 
@@ -49,8 +49,9 @@ def tab_texts(facts: SpanFacts, mark: Mark) -> dict[str, TabText]:
 
 
 def removed(facts: SpanFacts) -> str:
-    """Says when retention took the texts of a span, empty when it did not."""
-    words = removed_words(facts.payload.attributes.get(MARK) if facts.payload else None, "Its texts were")
+    """Says when retention or a purge took the texts of a span, empty when none did."""
+    kept = facts.payload.attributes if facts.payload else {}
+    words = removed_words(kept.get(MARK), "Its texts were", kept.get(PURGE))
     return words and words + "."
 
 
