@@ -63,8 +63,11 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
 
     # Exchanging
 
-    def sync(self, on_progress: Callable[[Progress], None] = _nobody) -> Receipt:
-        """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one."""
+    def sync(self, on_progress: Callable[[Progress], None] = _nobody, *, anew: bool = False) -> Receipt:
+        """Send what waits and bring what is new, through the ledger's server. Raises as ``sync_once``, InputError without one.
+
+        anew: compare everything, and send and bring all that one end lacks: what to do when ``verify`` found a difference.
+        """
         self._read_again()
         try:
             remote = self._open_remote(self._database)
@@ -72,14 +75,19 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
             self._note_failure(error)
             raise
         try:
-            return self.sync_once(remote, on_progress)
+            return self.sync_once(remote, on_progress, anew=anew)
         finally:
             remote.close()
 
     def sync_once(
-        self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody, *, stop: Event | None = None
+        self,
+        remote: Remote,
+        on_progress: Callable[[Progress], None] = _nobody,
+        *,
+        stop: Event | None = None,
+        anew: bool = False,
     ) -> Receipt:
-        """Send what waits and bring what is new; what was done, refused and kept back.
+        """Send what waits and bring what is new; what was done, refused and kept back. anew: as ``sync``.
 
         Raises SyncError (sync/door.py), Conflict while another program syncs this ledger, InputError for a ledger that lives on a
         server itself. What on_progress raises ends the exchange at once; the next one goes on. stop: when it is set, an exchange
@@ -88,22 +96,26 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         self._check_file()
         self._before_read()
         with self._alone():
-            return self._exchange(remote, on_progress, stop)
+            return self._exchange(remote, on_progress, stop, anew)
 
     def _exchange(
-        self, remote: Remote, on_progress: Callable[[Progress], None] = _nobody, stop: Event | None = None
+        self,
+        remote: Remote,
+        on_progress: Callable[[Progress], None] = _nobody,
+        stop: Event | None = None,
+        anew: bool = False,
     ) -> Receipt:
         """As ``sync_once``, while nobody else syncs this ledger."""
         from ledger_tui.store import sync_purge
 
         listener = _Listener(on_progress)
         try:
-            receipt = self._engine(remote, listener).sync()
+            receipt = self._engine(remote, listener).sync(anew=anew)
         except Exception as error:
             if not (listener.ended or (stop is not None and stop.is_set())):
                 self._note_failure(error)
             raise
-        self._note(receipt)
+        receipt = self._note(receipt)
         sync_purge.wipe_words(self._database)
         return receipt
 
@@ -138,8 +150,9 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
             self.sync_once(door, on_progress)
             engine = self._engine(door, on_progress)
             differences = tuple(engine.verify())
-        with self._database.lean() as lean:
+        with self._database.lean_write() as lean:
             known = sync_standing.state(lean)
+            sync_receipts.set_last(lean, differ=bool(differences), **({"agreed": None} if differences else {}))
         counts = {stream: sum(cell.records for cell in digest.values()) for stream, digest in engine.compared.items()}
         return Proof(differences, counts, agreement({stream: known.cursor(stream) for stream in engine.compared}))
 
@@ -202,20 +215,25 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         finally:
             held.__exit__(None, None, None)
 
-    def _note(self, receipt: Receipt) -> None:
+    def _note(self, receipt: Receipt) -> Receipt:
+        """Write down how an exchange ended; while the last comparison found a difference, none says that both ends are equal."""
         now_us = clock.now_us()
         with self._database.lean_write() as lean:
+            differ = bool(sync_receipts.last(lean).get("differ")) and not receipt.resyncs
+            receipt = replace(receipt, agreed=None) if differ else receipt
             changes: dict[str, Any] = {
                 "at_us": now_us,
                 "error": None,
                 "failing_since_us": None,
                 "agreed": receipt.agreed,
+                "differ": differ,
             }
             if receipt.agreed is not None:
                 changes["agreed_us"] = now_us
             sync_receipts.set_last(lean, **changes)
             if receipt.did_something:
                 sync_receipts.keep(lean, receipt.as_json())
+        return receipt
 
     def _note_failure(self, error: Exception) -> None:
         ours = error if isinstance(error, LedgerError) else _broken(error)

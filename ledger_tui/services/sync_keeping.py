@@ -65,7 +65,11 @@ class SyncKeeping:
         def open(self) -> AbstractContextManager[Remote]: ...
         def _alone(self) -> AbstractContextManager[None]: ...
         def _exchange(
-            self, remote: Remote, on_progress: Callable[[Progress], None] = ..., stop: Event | None = None
+            self,
+            remote: Remote,
+            on_progress: Callable[[Progress], None] = ...,
+            stop: Event | None = None,
+            anew: bool = False,
         ) -> Receipt: ...
 
     def purge_look(

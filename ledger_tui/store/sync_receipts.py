@@ -39,7 +39,10 @@ def set_remote(lean: Lean, value: dict[str, Any] | None) -> None:
 
 
 def last(lean: Lean) -> dict[str, Any]:
-    """How the last exchanges ended: ``at_us``, ``agreed``, ``agreed_us``, ``error``, ``failing_since_us``, as far as known."""
+    """How the last exchanges ended: ``at_us``, ``agreed``, ``agreed_us``, ``error``, ``failing_since_us``, as far as known.
+
+    ``differ``: whether the last comparison of every record found a difference.
+    """
     return dict(sync_standing.get(lean, LAST) or {})
 
 

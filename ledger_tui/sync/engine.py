@@ -133,11 +133,14 @@ class Engine:
         self.compared: dict[Stream, Digest] = {}
         """The server's digests that ``verify`` compared."""
 
-    def sync(self) -> Receipt:
-        """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written."""
+    def sync(self, *, anew: bool = False) -> Receipt:
+        """Exchange everything once. Raises SyncError (door.py), OtherLedger before anything is written.
+
+        anew: forget what was told, as after a restore, so that both ends send each other all that the other lacks.
+        """
         self._begin()
         welcome, state = self._meet()
-        must_compare = self._must_compare(welcome, state)
+        must_compare = anew or self._must_compare(welcome, state)
         for attempt in range(MAX_RESYNCS + 1):
             try:
                 self._pusher.begin()
