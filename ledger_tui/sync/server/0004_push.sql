@@ -2,7 +2,8 @@
 -- the commit, so whoever sees number k sees every lower one. Separate statements on purpose: each one after the lock sees what
 -- was committed while it was waited for. That an id is new is looked up in every stream, but under this stream's lock only. Each row is found by
 -- its index: a table that grew from nothing a minute ago has no statistics that would tell the planner so.
-CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS text
+CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[], p_bytes bigint)
+RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
   v_role text := sync.my_role(p_ws);
@@ -17,6 +18,10 @@ BEGIN
   IF v_rows IS NULL OR v_rows <> cardinality(p_kinds) OR v_rows <> cardinality(p_bodies) OR v_rows > 10000 THEN
     RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'a push has up to 10000 records, each with id, kind and body';
   END IF;
+  -- A page holds whole pushes, and no ledger reads one of any size: this is a full batch of a ledger and its largest record.
+  IF p_bytes > 8388608 THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'the bodies of a push have up to 8 MB together';
+  END IF;
   RETURN v_role;
 END $$;
 
@@ -26,10 +31,10 @@ $$;
 
 -- The month of rows that are as nearly all are: telemetry or bodies, ids of one month, nothing malformed, not too large. NULL for
 -- others: each of those is looked at by itself.
-CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS int
+CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p_bytes bigint) RETURNS int
 LANGUAGE sql STABLE AS $$
   SELECT sync.month_of(min(u.rid COLLATE "C")) FROM unnest(p_rids) AS u(rid)
-  WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND octet_length(array_to_string(p_bodies, '')) <= 4194304
+  WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND p_bytes <= 4194304
     AND (array_to_string(p_rids, E'\n') || E'\n') COLLATE "C"
         ~ '^([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\n)+$'
     AND (array_to_string(p_kinds, E'\n') || E'\n') COLLATE "C" ~ '^([a-z][a-z0-9_]{0,31}\n)+$'
@@ -226,14 +231,14 @@ CREATE FUNCTION sync.push_v1(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s' SET jit = off
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-  v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies);
-  v_month int := sync.plain_month(p_stream, p_rids, p_kinds, p_bodies);
+  v_bytes bigint := octet_length(array_to_string(p_bodies, ''));
+  v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies, v_bytes);
+  v_month int := sync.plain_month(p_stream, p_rids, p_kinds, v_bytes);
   v_hashes bytea[];
   v_months int[];
   v_chain bytea;
   v_begin bigint;
   v_horizon int;
-  v_bytes bigint;
   v_inner bytea;
 BEGIN
   IF v_month IS NULL THEN
@@ -259,7 +264,6 @@ BEGIN
       upto := v_begin + cardinality(p_rids);
       SELECT sha256(string_agg(h.hash, ''::bytea ORDER BY h.ord)) INTO v_inner
       FROM unnest(v_hashes) WITH ORDINALITY AS h(hash, ord);
-      v_bytes := octet_length(array_to_string(p_bodies, ''));
     EXCEPTION WHEN SQLSTATE 'LG005' OR data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
       upto := v_begin;
     END;
