@@ -21,6 +21,8 @@ PUSH = (
     "SELECT statuses, upto FROM sync.push_v1(%s::uuid, 'telemetry', 'd', ARRAY[%s], ARRAY['usage'], ARRAY[%s], 0, '')"
 )
 RETIRE = "SELECT sync.retire_v1(%s, 'telemetry', 202002)"
+ENROL = "SELECT sync.enrol_v1(%s, %s, 'member')"
+DISMISS = "SELECT sync.dismiss_v1(%s, %s)"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -70,3 +72,56 @@ def test_f23_a_retirement_that_could_not_see_the_others_is_refused(postgres_shar
             keeper.execute(RETIRE, [mine.workspace])
     assert refused.value.sqlstate == "LG003"
     assert everything(theirs) == [(1, row)]
+
+
+@pytest.mark.parametrize("isolation", ["READ_COMMITTED", "REPEATABLE_READ"])
+@pytest.mark.parametrize("first", [ENROL, DISMISS], ids=("demoted", "dismissed"))
+@pytest.mark.parametrize("second", [ENROL, DISMISS], ids=("demotes", "dismisses"))
+def test_two_owners_who_put_each_other_down_leave_one(
+    postgres_shared: InPostgres, first: str, second: str, isolation: str
+) -> None:
+    """Of two owners who demote or dismiss each other at once the first one stays, and the other is told that it may not."""
+    ledger, grace = postgres_shared.workspace, postgres_shared.enrol("grace", "owner")
+    maker = postgres_shared.run("SELECT session_user")[0][0]
+    with psycopg.connect(postgres_shared.url) as one, psycopg.connect(postgres_shared.address(grace)) as other:
+        other.isolation_level = psycopg.IsolationLevel[isolation]
+        other.execute("SELECT 1")
+        one.execute(first, [ledger, grace])
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(other.execute, second, [ledger, maker])
+            wait_until_it_waits(postgres_shared, other, call)
+            one.commit()
+            with pytest.raises(psycopg.Error) as refused:
+                call.result()
+    assert refused.value.sqlstate == ("LG001" if isolation == "READ_COMMITTED" else "40001")
+    assert postgres_shared.run("SELECT login FROM sync.member WHERE role = 'owner'") == [(maker,)]
+
+
+@pytest.mark.parametrize("sql", [ENROL, DISMISS], ids=("demoted", "dismissed"))
+def test_two_owners_who_leave_at_once_do_not_both(postgres_shared: InPostgres, sql: str) -> None:
+    """Of two owners who give up their own role at once one is told that a shared ledger keeps an owner."""
+    ledger, grace = postgres_shared.workspace, postgres_shared.enrol("grace", "owner")
+    maker = postgres_shared.run("SELECT session_user")[0][0]
+    with psycopg.connect(postgres_shared.url) as one, psycopg.connect(postgres_shared.address(grace)) as other:
+        one.execute(sql, [ledger, maker])
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(other.execute, sql, [ledger, grace])
+            wait_until_it_waits(postgres_shared, other, call)
+            one.commit()
+            with pytest.raises(psycopg.Error, match="at least one owner"):
+                call.result()
+    assert postgres_shared.run("SELECT login FROM sync.member WHERE role = 'owner'") == [(grace,)]
+
+
+def test_an_admin_with_an_open_transaction_is_dismissed_at_once(postgres_shared: InPostgres) -> None:
+    """An admin who enrols and never commits keeps no owner waiting."""
+    ledger, admin, member = (
+        postgres_shared.workspace,
+        postgres_shared.enrol("mia", "admin"),
+        postgres_shared.login("ada"),
+    )
+    with psycopg.connect(postgres_shared.address(admin)) as one, psycopg.connect(postgres_shared.url) as other:
+        one.execute(ENROL, [ledger, member])
+        other.execute("SET lock_timeout = '1s'")
+        other.execute(DISMISS, [ledger, admin])
+    assert postgres_shared.run("SELECT login FROM sync.member WHERE login = %s", admin) == []
