@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,17 @@ from ledger_tui.sync.door import Remote
 from tests.sync.shared import InPostgres
 
 PUSH = "SELECT statuses, upto FROM sync.push_v1(%s::uuid, %s, 'd', %s::text[], %s::text[], %s::text[], 0, '')"
+VIEWS = ("facts", "versions", "spans", "executions", "usages", "late_prices", "pushes", "purges", "retirements")
 ROWS = 10_000
 """As many as one push may have."""
+FIRST_US, LAST_US = -62_135_510_400_000_000, 253_402_214_400_000_000
+"""The second day of the year 1 and the last one of 9999: within the years that the driver knows, in every time zone."""
+IN_RANGE = (FIRST_US, LAST_US, 0, 10**16)
+STRANGE = (FIRST_US - 1, LAST_US + 1, -(3 * 10**17), 3 * 10**17, 2**63 - 1, -(2**63), 2**63, -(2**63) - 1, 10**30, "soon", 1.5,
+           [], {}, True)  # fmt: skip
+MOMENTS = {"span": "started_us", "usage": "created_us", "execution": "created_us", "late_price": "at_us"}
+NUMBERS = ("duration_us", "latency_us", "ended_us", "input_tokens", "cache_read_tokens", "output_tokens", "cost_nusd")
+COLUMNS = "at_us, duration_us, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd"
 
 
 def push(shared: InPostgres, login: str, stream: str, rows: Sequence[tuple[str, str, str]]) -> tuple[Any, int]:
@@ -68,3 +78,46 @@ def test_b8_the_largest_pushes_there_can_be_are_read_by_everybody(postgres_share
         push(postgres_shared, ingest, "bodies", rows)
     sent = [rid for rows in pushes for rid, _, _ in rows]
     assert pulled(remote, "bodies") == sent
+
+
+def strange_bodies() -> list[tuple[str, str]]:
+    """Kinds and bodies of telemetry with times and numbers of all sizes."""
+    bodies = [(kind, {"rv": 1, MOMENTS[kind]: value}) for kind in MOMENTS for value in (*IN_RANGE, *STRANGE)]
+    bodies += [
+        (kind, {"rv": 1, **dict.fromkeys(NUMBERS, value)}) for kind in MOMENTS for value in (*IN_RANGE, *STRANGE)
+    ]
+    return [(kind, json.dumps(body)) for kind, body in bodies]
+
+
+def read_everything(shared: InPostgres, login: str) -> None:
+    """Read every view whole, as the driver gives it and as text, at both ends of the day; add up what there is to add up."""
+    for zone in ("Etc/GMT+12", "UTC", "Pacific/Kiritimati"):
+        with psycopg.connect(shared.address(login), options=f"-c timezone={zone}") as connection:
+            for view in VIEWS:
+                connection.execute(f"SELECT * FROM sync.{view}").fetchall()
+                connection.execute(f"SELECT v::text FROM sync.{view} v").fetchall()
+            connection.execute("SELECT max(started_at), sum(cost_nusd), avg(duration_us) FROM sync.spans").fetchall()
+
+
+def test_times_and_numbers_that_cannot_be_harm_no_reader(postgres_shared: InPostgres) -> None:
+    """Times outside the years 1 to 9999 and numbers of any size stay in bodies and are NULL in columns, whichever way they went."""
+    ingest, member = postgres_shared.enrol("ci", "ingest"), postgres_shared.enrol("ada", "member")
+    bodies = strange_bodies()
+    alone = [(ids.new_id(), *body) for body in bodies]
+    for row in alone:
+        assert push(postgres_shared, ingest, "telemetry", [row])[0] in (None, ["NEW"]), row
+    together = [(ids.new_id(), *body) for body in bodies]
+    found = push(postgres_shared, ingest, "telemetry", [*together, ("odd", "span", '{"rv":1}')])
+    assert found == (["NEW"] * (len(bodies) + 1), 2 * len(bodies) + 1)
+    facts = [(ids.new_id(), "field", json.dumps({"rv": 1, "at_us": value})) for value in (*IN_RANGE, *STRANGE)]
+    assert push(postgres_shared, member, "meta", facts)[0] == ["NEW"] * len(facts)
+    read_everything(postgres_shared, member)
+    for stream, rows in (("meta", facts), ("telemetry", alone), ("telemetry", together)):
+        sql = f"SELECT at_us, body FROM sync.rec WHERE stream = '{stream}' AND rid = ANY(%s) ORDER BY commit_seq"
+        kept = postgres_shared.run(sql, [rid for rid, _, _ in rows])
+        assert [body for _, body in kept] == [body for _, _, body in rows]
+        assert [at for at, _ in kept[: len(IN_RANGE)]] == list(IN_RANGE)
+        assert [at for at, _ in kept[len(IN_RANGE) :][: len(STRANGE)]] == [None] * len(STRANGE)
+    columns = f"SELECT {COLUMNS} FROM sync.rec WHERE rid = ANY(%s) ORDER BY commit_seq"
+    short, long = (postgres_shared.run(columns, [rid for rid, _, _ in rows]) for rows in (alone, together))
+    assert short == long

@@ -71,9 +71,18 @@ CREATE FUNCTION sync.month_of(p_rid text) RETURNS int LANGUAGE sql IMMUTABLE PAR
   END
 $$;
 
--- Whole numbers of up to 16 digits, everything else NULL: a strange value in a body is no reason to refuse its record.
+-- Whole numbers that a column can hold, everything else NULL: a strange value in a body is no reason to refuse its record.
 CREATE FUNCTION sync.whole(p_text text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN p_text ~ '^-?[0-9]{1,16}$' THEN p_text::bigint END
+  SELECT CASE WHEN p_text ~ '^-?[0-9]{1,18}$' THEN p_text::bigint
+              WHEN p_text ~ '^-?[0-9]{19}$' THEN
+                CASE WHEN p_text::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN p_text::bigint END
+         END
+$$;
+
+-- Microseconds since 1970 of the years 1 to 9999, whatever time zone reads them; NULL for others, which would be an error in every
+-- view that shows them.
+CREATE FUNCTION sync.moment(p_us bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN p_us BETWEEN -62135510400000000 AND 253402214400000000 THEN p_us END
 $$;
 
 -- A purge is a record of the registry: {"rv", "stream", "rids": [...], ...}. What it names stays in the history with its number and

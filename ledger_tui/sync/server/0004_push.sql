@@ -58,7 +58,7 @@ BEGIN
                         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
                         prompt_id, version_id, provider, model, environment, status)
   SELECT p_ws, p_stream, p_month, p_begin + g.ord, x.rv, g.rid, g.kind, g.hash, session_user, g.body,
-         coalesce(x.started_us, x.created_us, x.at_us), x.duration_us, x.input_tokens, x.cache_read_tokens,
+         sync.moment(coalesce(x.started_us, x.created_us, x.at_us)), x.duration_us, x.input_tokens, x.cache_read_tokens,
          x.cache_write_tokens, x.output_tokens, x.reasoning_tokens, x.cost_nusd::text::bigint, left(x.trace_id, 128),
          x.prompt_id, x.version_id, x.provider, x.model, x.environment, x.status
   FROM unnest(p_rids, p_kinds, p_bodies, p_hashes) WITH ORDINALITY AS g(rid, kind, body, hash, ord),
@@ -129,7 +129,8 @@ LANGUAGE sql VOLATILE AS $$
                         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
                         prompt_id, version_id, provider, model, environment, status)
   SELECT p_ws, p_stream, g.month, g.seq, x.rv::int, g.rid, g.kind, g.hash, session_user, g.body,
-         sync.whole(coalesce(x.started_us, x.created_us, x.at_us)), sync.whole(x.duration_us), sync.whole(x.input_tokens),
+         sync.moment(sync.whole(coalesce(x.started_us, x.created_us, x.at_us))), sync.whole(x.duration_us),
+         sync.whole(x.input_tokens),
          sync.whole(x.cache_read_tokens), sync.whole(x.cache_write_tokens), sync.whole(x.output_tokens),
          sync.whole(x.reasoning_tokens), sync.whole(x.cost_nusd::text), left(x.trace_id, 128), x.prompt_id, x.version_id,
          x.provider, x.model, x.environment, x.status
@@ -187,7 +188,7 @@ BEGIN
   ELSE
     INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, prompt, field, at_us)
     VALUES (p_ws, 'meta', p_month, p_seq, (v_body ->> 'rv')::int, p_rid, p_kind, p_hash, session_user, p_body,
-            v_body ->> 'prompt', v_body ->> 'field', sync.whole(v_body ->> 'at_us'));
+            v_body ->> 'prompt', v_body ->> 'field', sync.moment(sync.whole(v_body ->> 'at_us')));
     IF p_kind = 'purge' THEN
       PERFORM sync.purge_records(p_ws, p_rid, v_body);
     END IF;
