@@ -80,6 +80,17 @@ def test_b8_the_largest_pushes_there_can_be_are_read_by_everybody(postgres_share
     assert pulled(remote, "bodies") == sent
 
 
+def test_ids_and_kinds_of_several_lines_are_no_records(postgres_shared: InPostgres) -> None:
+    """An id or a kind with a line feed is CORRUPT, however well each of its lines is formed, and its neighbours are taken."""
+    login = postgres_shared.enrol("ci", "ingest")
+    one, two, fine = ids.new_id(), ids.new_id(), ids.new_id()
+    wrong = [(f"{one}\n{two}", "span\nspan"), (f"{one}\n{two}", "span"), (one, "span\nspan"), (one + "\n", "span")]
+    for rid, kind in wrong:
+        assert push(postgres_shared, login, "telemetry", [(rid, kind, '{"rv":1}')]) == (["CORRUPT"], 0), (rid, kind)
+    rows = [(rid, kind, '{"rv":1}') for rid, kind in [*wrong, (fine, "span")]]
+    assert push(postgres_shared, login, "telemetry", rows) == (["CORRUPT"] * 4 + ["NEW"], 1)
+
+
 def strange_bodies() -> list[tuple[str, str]]:
     """Kinds and bodies of telemetry with times and numbers of all sizes."""
     bodies = [(kind, {"rv": 1, MOMENTS[kind]: value}) for kind in MOMENTS for value in (*IN_RANGE, *STRANGE)]

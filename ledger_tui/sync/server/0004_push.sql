@@ -35,6 +35,8 @@ CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p
 LANGUAGE sql STABLE AS $$
   SELECT sync.month_of(min(u.rid COLLATE "C")) FROM unnest(p_rids) AS u(rid)
   WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND p_bytes <= 4194304
+    -- One line each, or two ids in one would pass for two rows.
+    AND strpos(array_to_string(p_rids, '') || array_to_string(p_kinds, ''), E'\n') = 0
     AND (array_to_string(p_rids, E'\n') || E'\n') COLLATE "C"
         ~ '^([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\n)+$'
     AND (array_to_string(p_kinds, E'\n') || E'\n') COLLATE "C" ~ '^([a-z][a-z0-9_]{0,31}\n)+$'
