@@ -10,6 +10,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp
   SELECT coalesce(array_agg(m.ws), '{}') FROM sync.member m WHERE m.login = session_user AND m.role <> 'ingest'
 $$;
 
+-- Those in which the account may see who sent what, and who removed what (check_member).
+CREATE FUNCTION sync.member_workspaces() RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+  SELECT coalesce(array_agg(m.ws), '{}') FROM sync.member m
+  WHERE m.login = session_user AND m.role IN ('owner', 'admin', 'maintainer', 'member')
+$$;
+
 CREATE FUNCTION sync.pushes_of(p_role text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_role IN ('owner', 'admin', 'maintainer', 'member') THEN ARRAY['meta', 'telemetry', 'bodies']
               WHEN p_role = 'ingest' THEN ARRAY['telemetry', 'bodies']
