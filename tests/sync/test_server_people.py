@@ -116,6 +116,36 @@ def test_f21_what_keepers_may_is_denied_to_others(postgres_shared: InPostgres) -
             assert connection.execute(f"SELECT count(*) FROM sync.{table}").fetchone() == (0,)
 
 
+def test_f21_who_sent_and_removed_what_is_for_members_of_that_ledger(postgres_shared: InPostgres) -> None:
+    """Pushes, purges and retirements of a ledger are for its members, not for its readers, whatever they are or were elsewhere."""
+    install(Target(postgres_shared.url), workspace=(other := str(uuid.uuid4())))
+    for ledger in (postgres_shared.workspace, other):
+        keeper = owner(postgres_shared, ledger)
+        keeper.push("meta", [purge_of("meta", ["x"])], START)
+        keeper.retire("bodies", "2020-01")
+    login = postgres_shared.enrol("eve", "member")
+
+    def seen(role: str) -> set[tuple[str, ...]]:
+        postgres_shared.run("SELECT sync.enrol_v1(%s, %s, %s)", other, login, role)
+        return {
+            tuple(
+                str(ws)
+                for (ws,) in postgres_shared.run(f"SELECT ws FROM sync.{view} ORDER BY ws = %s", other, login=login)
+            )
+            for view in ("pushes", "purges", "retirements")
+        }
+
+    for role in ("owner", "admin", "maintainer", "member"):
+        assert seen(role) == {(postgres_shared.workspace, other)}, role
+    for role in ("reader", "ingest"):
+        assert seen(role) == {(postgres_shared.workspace,)}, role
+    postgres_shared.enrol("eve", "reader")
+    assert seen("reader") == {()}
+    assert postgres_shared.run("SELECT ws::text FROM sync.facts ORDER BY ws = %s", other, login=login) == [
+        (postgres_shared.workspace,), (other,),
+    ]  # fmt: skip
+
+
 def test_accounts_come_and_go_by_the_door(postgres_shared: InPostgres) -> None:
     """An owner enrols a login, gives it another role and dismisses it; who is there can be read by members."""
     boss, login = owner(postgres_shared), postgres_shared.login("ada")

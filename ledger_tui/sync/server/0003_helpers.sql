@@ -10,6 +10,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp
   SELECT coalesce(array_agg(m.ws), '{}') FROM sync.member m WHERE m.login = session_user AND m.role <> 'ingest'
 $$;
 
+-- Those in which the account may see who sent what, and who removed what (check_member).
+CREATE FUNCTION sync.member_workspaces() RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+  SELECT coalesce(array_agg(m.ws), '{}') FROM sync.member m
+  WHERE m.login = session_user AND m.role IN ('owner', 'admin', 'maintainer', 'member')
+$$;
+
 CREATE FUNCTION sync.pushes_of(p_role text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_role IN ('owner', 'admin', 'maintainer', 'member') THEN ARRAY['meta', 'telemetry', 'bodies']
               WHEN p_role = 'ingest' THEN ARRAY['telemetry', 'bodies']
@@ -71,9 +78,18 @@ CREATE FUNCTION sync.month_of(p_rid text) RETURNS int LANGUAGE sql IMMUTABLE PAR
   END
 $$;
 
--- Whole numbers of up to 16 digits, everything else NULL: a strange value in a body is no reason to refuse its record.
+-- Whole numbers that a column can hold, everything else NULL: a strange value in a body is no reason to refuse its record.
 CREATE FUNCTION sync.whole(p_text text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN p_text ~ '^-?[0-9]{1,16}$' THEN p_text::bigint END
+  SELECT CASE WHEN p_text ~ '^-?[0-9]{1,18}$' THEN p_text::bigint
+              WHEN p_text ~ '^-?[0-9]{19}$' THEN
+                CASE WHEN p_text::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN p_text::bigint END
+         END
+$$;
+
+-- Microseconds since 1970 of the years 1 to 9999, whatever time zone reads them; NULL for others, which would be an error in every
+-- view that shows them.
+CREATE FUNCTION sync.moment(p_us bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN p_us BETWEEN -62135510400000000 AND 253402214400000000 THEN p_us END
 $$;
 
 -- A purge is a record of the registry: {"rv", "stream", "rids": [...], ...}. What it names stays in the history with its number and
@@ -155,10 +171,24 @@ CREATE FUNCTION sync.months_ahead() RETURNS int LANGUAGE sql STABLE SET search_p
   WHERE to_regclass('sync.rec_telemetry_' || to_char((now() AT TIME ZONE 'UTC') + make_interval(months => i), 'YYYYMM')) IS NOT NULL
 $$;
 
-CREATE FUNCTION sync.enrol_v1(p_ws uuid, p_login text, p_role text) RETURNS void
+-- The role of the account, when it is its turn: owners take turns, so that each sees what another one left of it and of the owners. An
+-- admin waits for nobody and is in nobody's way: one who means harm could not be dismissed.
+CREATE FUNCTION sync.my_role_in_turn(p_ws uuid) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
   v_role text := sync.my_role(p_ws);
+BEGIN
+  IF v_role = 'owner' THEN
+    PERFORM FROM sync.member m WHERE m.ws = p_ws AND m.role = 'owner' ORDER BY m.login FOR UPDATE;
+    v_role := sync.my_role(p_ws);
+  END IF;
+  RETURN v_role;
+END $$;
+
+CREATE FUNCTION sync.enrol_v1(p_ws uuid, p_login text, p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
+DECLARE
+  v_role text := sync.my_role_in_turn(p_ws);
 BEGIN
   IF v_role NOT IN ('owner', 'admin') OR (p_role IN ('owner', 'admin') AND v_role <> 'owner')
      OR (v_role <> 'owner' AND EXISTS (SELECT FROM sync.member m
@@ -177,7 +207,7 @@ COMMENT ON FUNCTION sync.enrol_v1 IS 'Gives a login (made by create role … log
 CREATE FUNCTION sync.dismiss_v1(p_ws uuid, p_login text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
-  v_role text := sync.my_role(p_ws);
+  v_role text := sync.my_role_in_turn(p_ws);
 BEGIN
   IF v_role NOT IN ('owner', 'admin') OR (v_role <> 'owner' AND EXISTS (
        SELECT FROM sync.member m WHERE m.ws = p_ws AND m.login = p_login AND m.role IN ('owner', 'admin'))) THEN

@@ -2,7 +2,8 @@
 -- the commit, so whoever sees number k sees every lower one. Separate statements on purpose: each one after the lock sees what
 -- was committed while it was waited for. That an id is new is looked up in every stream, but under this stream's lock only. Each row is found by
 -- its index: a table that grew from nothing a minute ago has no statistics that would tell the planner so.
-CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS text
+CREATE FUNCTION sync.check_push(p_ws uuid, p_stream text, p_rids text[], p_kinds text[], p_bodies text[], p_bytes bigint)
+RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp AS $$
 DECLARE
   v_role text := sync.my_role(p_ws);
@@ -17,6 +18,10 @@ BEGIN
   IF v_rows IS NULL OR v_rows <> cardinality(p_kinds) OR v_rows <> cardinality(p_bodies) OR v_rows > 10000 THEN
     RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'a push has up to 10000 records, each with id, kind and body';
   END IF;
+  -- A page holds whole pushes, and no ledger reads one of any size: this is a full batch of a ledger and its largest record.
+  IF p_bytes > 8388608 THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'the bodies of a push have up to 8 MB together';
+  END IF;
   RETURN v_role;
 END $$;
 
@@ -26,10 +31,12 @@ $$;
 
 -- The month of rows that are as nearly all are: telemetry or bodies, ids of one month, nothing malformed, not too large. NULL for
 -- others: each of those is looked at by itself.
-CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p_bodies text[]) RETURNS int
+CREATE FUNCTION sync.plain_month(p_stream text, p_rids text[], p_kinds text[], p_bytes bigint) RETURNS int
 LANGUAGE sql STABLE AS $$
   SELECT sync.month_of(min(u.rid COLLATE "C")) FROM unnest(p_rids) AS u(rid)
-  WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND octet_length(array_to_string(p_bodies, '')) <= 4194304
+  WHERE p_stream <> 'meta' AND cardinality(p_rids) > 0 AND p_bytes <= 4194304
+    -- One line each, or two ids in one would pass for two rows.
+    AND strpos(array_to_string(p_rids, '') || array_to_string(p_kinds, ''), E'\n') = 0
     AND (array_to_string(p_rids, E'\n') || E'\n') COLLATE "C"
         ~ '^([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\n)+$'
     AND (array_to_string(p_kinds, E'\n') || E'\n') COLLATE "C" ~ '^([a-z][a-z0-9_]{0,31}\n)+$'
@@ -53,7 +60,7 @@ BEGIN
                         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
                         prompt_id, version_id, provider, model, environment, status)
   SELECT p_ws, p_stream, p_month, p_begin + g.ord, x.rv, g.rid, g.kind, g.hash, session_user, g.body,
-         coalesce(x.started_us, x.created_us, x.at_us), x.duration_us, x.input_tokens, x.cache_read_tokens,
+         sync.moment(coalesce(x.started_us, x.created_us, x.at_us)), x.duration_us, x.input_tokens, x.cache_read_tokens,
          x.cache_write_tokens, x.output_tokens, x.reasoning_tokens, x.cost_nusd::text::bigint, left(x.trace_id, 128),
          x.prompt_id, x.version_id, x.provider, x.model, x.environment, x.status
   FROM unnest(p_rids, p_kinds, p_bodies, p_hashes) WITH ORDINALITY AS g(rid, kind, body, hash, ord),
@@ -124,7 +131,8 @@ LANGUAGE sql VOLATILE AS $$
                         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nusd, trace_id,
                         prompt_id, version_id, provider, model, environment, status)
   SELECT p_ws, p_stream, g.month, g.seq, x.rv::int, g.rid, g.kind, g.hash, session_user, g.body,
-         sync.whole(coalesce(x.started_us, x.created_us, x.at_us)), sync.whole(x.duration_us), sync.whole(x.input_tokens),
+         sync.moment(sync.whole(coalesce(x.started_us, x.created_us, x.at_us))), sync.whole(x.duration_us),
+         sync.whole(x.input_tokens),
          sync.whole(x.cache_read_tokens), sync.whole(x.cache_write_tokens), sync.whole(x.output_tokens),
          sync.whole(x.reasoning_tokens), sync.whole(x.cost_nusd::text), left(x.trace_id, 128), x.prompt_id, x.version_id,
          x.provider, x.model, x.environment, x.status
@@ -182,7 +190,7 @@ BEGIN
   ELSE
     INSERT INTO sync.rec (ws, stream, month, commit_seq, rv, rid, kind, hash, pusher, body, prompt, field, at_us)
     VALUES (p_ws, 'meta', p_month, p_seq, (v_body ->> 'rv')::int, p_rid, p_kind, p_hash, session_user, p_body,
-            v_body ->> 'prompt', v_body ->> 'field', sync.whole(v_body ->> 'at_us'));
+            v_body ->> 'prompt', v_body ->> 'field', sync.moment(sync.whole(v_body ->> 'at_us')));
     IF p_kind = 'purge' THEN
       PERFORM sync.purge_records(p_ws, p_rid, v_body);
     END IF;
@@ -226,14 +234,14 @@ CREATE FUNCTION sync.push_v1(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, sync, pg_temp SET lock_timeout = '5s' SET jit = off
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-  v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies);
-  v_month int := sync.plain_month(p_stream, p_rids, p_kinds, p_bodies);
+  v_bytes bigint := octet_length(array_to_string(p_bodies, ''));
+  v_role text := sync.check_push(p_ws, p_stream, p_rids, p_kinds, p_bodies, v_bytes);
+  v_month int := sync.plain_month(p_stream, p_rids, p_kinds, v_bytes);
   v_hashes bytea[];
   v_months int[];
   v_chain bytea;
   v_begin bigint;
   v_horizon int;
-  v_bytes bigint;
   v_inner bytea;
 BEGIN
   IF v_month IS NULL THEN
@@ -259,7 +267,6 @@ BEGIN
       upto := v_begin + cardinality(p_rids);
       SELECT sha256(string_agg(h.hash, ''::bytea ORDER BY h.ord)) INTO v_inner
       FROM unnest(v_hashes) WITH ORDINALITY AS h(hash, ord);
-      v_bytes := octet_length(array_to_string(p_bodies, ''));
     EXCEPTION WHEN SQLSTATE 'LG005' OR data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
       upto := v_begin;
     END;

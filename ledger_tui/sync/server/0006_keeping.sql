@@ -8,6 +8,7 @@ DECLARE
   v_role text := sync.my_role(p_ws);
   v_now int := sync.month_at(extract(epoch FROM now())::bigint);
   v_part record;
+  v_others text;
   v_shared boolean;
   v_gone bigint;
   v_all bigint := 0;
@@ -19,6 +20,9 @@ BEGIN
      OR p_before NOT BETWEEN 197001 AND v_now THEN
     RAISE EXCEPTION USING ERRCODE = 'LG004', MESSAGE = 'months of telemetry or bodies can go, before a month that has begun';
   END IF;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING ERRCODE = 'LG003', MESSAGE = 'removing months needs the isolation level read committed';
+  END IF;
   UPDATE sync.counter c SET horizon = greatest(c.horizon, p_before) WHERE c.ws = p_ws AND c.stream = p_stream;
   FOR v_part IN
     SELECT i.inhrelid::regclass AS name, (regexp_match(k.relname, '_([0-9]{6})$'))[1]::int AS month
@@ -27,7 +31,13 @@ BEGIN
   LOOP
     CONTINUE WHEN v_part.month >= p_before;
     v_gone := sync.uncount(p_ws, p_stream, v_part.name, p_before);
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE ws <> $1)', v_part.name) INTO v_shared USING p_ws;
+    v_others := format('SELECT EXISTS (SELECT FROM %s WHERE ws <> $1)', v_part.name);
+    EXECUTE v_others INTO v_shared USING p_ws;
+    IF v_part.month IS NOT NULL AND NOT v_shared THEN
+      -- What another ledger has written and not committed yet is waited for. The parent first, in the order of all who write there.
+      EXECUTE format('LOCK TABLE ONLY sync.rec_%s, %s IN ACCESS EXCLUSIVE MODE', p_stream, v_part.name);
+      EXECUTE v_others INTO v_shared USING p_ws;
+    END IF;
     IF v_part.month IS NULL OR v_shared THEN
       EXECUTE format('DELETE FROM %s WHERE ws = $1 AND month > 0 AND month < $2', v_part.name) USING p_ws, p_before;
     ELSE

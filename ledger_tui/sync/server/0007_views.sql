@@ -43,16 +43,16 @@ COMMENT ON VIEW sync.late_prices IS 'Prices that spans got after they ended: add
 
 CREATE VIEW sync.pushes WITH (security_barrier) AS
   SELECT ws, stream, last_seq, rows, bytes, encode(chain, 'hex') AS chain, pusher, device, at
-  FROM sync.commit WHERE ws = ANY ((SELECT sync.readable_workspaces())::uuid[]);
+  FROM sync.commit WHERE ws = ANY ((SELECT sync.member_workspaces())::uuid[]);
 COMMENT ON VIEW sync.pushes IS 'One row for each push that added something: who brought it, when, and the hash chain after it.';
 
 CREATE VIEW sync.purges WITH (security_barrier) AS
-  SELECT ws, stream, rid, fact, login, at FROM sync.purge WHERE ws = ANY ((SELECT sync.readable_workspaces())::uuid[]);
+  SELECT ws, stream, rid, fact, login, at FROM sync.purge WHERE ws = ANY ((SELECT sync.member_workspaces())::uuid[]);
 COMMENT ON VIEW sync.purges IS 'Records whose bodies were blanked, by whom, and the record that asked for it.';
 
 CREATE VIEW sync.retirements WITH (security_barrier) AS
   SELECT ws, stream, before, records, login, at FROM sync.retirement
-  WHERE ws = ANY ((SELECT sync.readable_workspaces())::uuid[]);
+  WHERE ws = ANY ((SELECT sync.member_workspaces())::uuid[]);
 COMMENT ON VIEW sync.retirements IS 'Removals of old months (those before YYYYMM), by whom, and how many records they took.';
 
 REVOKE ALL ON ALL TABLES IN SCHEMA sync FROM PUBLIC;
@@ -69,6 +69,7 @@ GRANT EXECUTE ON FUNCTION sync.devices_v1, sync.members_v1 TO ledger_admin, ledg
 -- A view runs these as the one who reads it.
 GRANT EXECUTE ON FUNCTION sync.readable_workspaces, sync.my_workspaces, sync.whole
   TO ledger_admin, ledger_maintainer, ledger_member, ledger_reader;
+GRANT EXECUTE ON FUNCTION sync.member_workspaces TO ledger_admin, ledger_maintainer, ledger_member;
 GRANT SELECT ON sync.facts, sync.versions, sync.spans, sync.executions, sync.usages, sync.late_prices
   TO ledger_admin, ledger_maintainer, ledger_member, ledger_reader;
 GRANT SELECT ON sync.pushes, sync.purges, sync.retirements TO ledger_admin, ledger_maintainer, ledger_member;
