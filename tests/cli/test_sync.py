@@ -83,6 +83,20 @@ def test_a_dry_run_names_what_would_go(pair: tuple[Call, Call], tmp_path: Path) 
     assert receipt["agreed"] == digits(ada("sync"))
 
 
+def test_texts_that_will_leave_are_told_before(pair: tuple[Call, Call]) -> None:
+    """Where texts are shared, --dry-run and status count those of calls that still wait, as the next sync sends them."""
+    ada, _ = pair
+    assert ada("sync", "share", "--texts").code == 0
+    ran = ada("run", "mail/welcome", "--var", "name=Ada", "--model", "offline", "--param", "offline_delay_s=0")
+    assert ran.code == 0, ran.err
+    told = ada("sync", "--dry-run", "--json").json["sending"]
+    assert told["bodies"] == ada("sync", "status", "--json").json["waiting"]["bodies"] == 3
+    for command in ("--dry-run", "status"):
+        assert "3 texts" in ada("sync", command).text
+    assert ada("sync", "--json").json["sent"]["text"] == 3
+    assert ada("sync", "status", "--json").json["pending"] == 0
+
+
 def test_status_needs_nobody(pair: tuple[Call, Call], tmp_path: Path, server: Server, call: Call) -> None:
     """status answers from the ledger alone and ends with 0, whether shared, unreachable or shared with nobody."""
     ada, _ = pair

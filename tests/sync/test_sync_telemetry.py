@@ -15,7 +15,7 @@ from ledger_tui.domain.sync.digest import digest_of
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream, derived_rid
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.store import late_prices, open_spans, recount, retention, sync_sharing, sync_standing, telemetry
+from ledger_tui.store import late_prices, open_spans, recount, retention, sync_preview, sync_sharing, sync_standing, telemetry
 from ledger_tui.store.retention import Kinds
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.door import Client, Remote
@@ -239,6 +239,43 @@ def test_i12_what_rules_keep_at_home_never_leaves(ledgers: Callable[[], Ledger])
     sync(mine, remote)
     bodies = "".join(row.record.body for row in server.histories["telemetry"].rows)
     assert "private/a" in bodies and sync(mine, remote).agreed
+
+
+@pytest.mark.parametrize("folders", [False, True])
+def test_what_would_go_counts_texts_that_follow_their_calls(ledgers: Callable[[], Ledger], folders: bool) -> None:
+    """The texts of calls, steps and renders that wait themselves are counted as the next sync sends them: by rule, only where there
+    are any, and none twice after the server lost its history."""
+    server, mine = MemoryServer(), ledgers()
+    rules = Sharing().with_rule(None, texts=True)
+    if folders:
+        rules = rules.with_rule("private/", numbers=False).with_rule("quiet/", texts=False)
+    share(mine, rules)
+
+    def counted() -> int:
+        with mine.database.lean() as lean:
+            return sync_preview.going(lean, sync_sharing.sharing(lean)).texts
+
+    nothing = {"input": None, "output": None, "session_id": None, "user_identifier": None}
+    for round, word in enumerate(("one", "sk-" + "a1" * 20)):
+        for name in ("private/a", "team/a", "quiet/a"):
+            mine.save(name, f"Hi {{{{ name }}}}, {round}")
+            mine.door.execute(name, {"name": word}, model="offline", trace_id=f"{name}{round}")
+        write(
+            mine, call(f"{round}", "a", **nothing), call(f"{round}", "b", **{**nothing, "session_id": "s"}),
+            call(f"{round}", "c", **nothing, attributes={"k": word}),
+            call(f"{round}", "d", **nothing, attributes={retention.MARK: 1}),
+        )  # fmt: skip
+        told = counted()
+        assert told == (3 if folders else 9) + 2
+        assert sync(mine, server.remote("ada", "maintainer")).kinds["text"] == told and counted() == 0
+    server.wipe()
+    share(mine, rules.with_rule("other/", texts=False))
+    log, remote = LedgerLog(mine.database), server.remote("ada", "maintainer")
+    bomb = Bomb("resync.offered")
+    with pytest.raises(Crash):
+        Engine(log, remote, Client("here", "1"), streams=STREAMS, at=bomb).sync()
+    told = counted()
+    assert sync(mine, remote).kinds["text"] == told > 0
 
 
 def test_texts_arrive_with_sessions_and_users_where_they_are_shared(ledgers: Callable[[], Ledger]) -> None:

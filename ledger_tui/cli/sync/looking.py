@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,9 @@ def status(front: Front, as_json: bool) -> None:
     """Say where the ledger stands with its server, from the ledger alone: nobody is asked."""
     with front.ledger() as ledger:
         found = ledger.sync.status()
+        if "bodies" in found.waiting:
+            # Texts of calls that wait themselves are no records yet.
+            found = replace(found, waiting={**found.waiting, "bodies": ledger.sync.going().texts})
     if as_json:
         output.document(words.status_shape(found))
     elif not found.is_shared:
