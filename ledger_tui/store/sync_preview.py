@@ -39,7 +39,9 @@ _TEXTS_OF = {
 """By shelf, in SQL: where its rows and their texts are, whether there are any, which queued text is a row's, and its rid.
 
 What counts as a text is decided by sync_texts.py."""
-_KEPT_FOR = "SELECT COALESCE(json_extract(body, '$.for'), '') FROM sync_records WHERE stream = 'bodies' AND why = 'sent'"
+_KEPT_FOR = (
+    "SELECT COALESCE(json_extract(body, '$.for'), '') FROM sync_records WHERE stream = 'bodies' AND why = 'sent'"
+)
 
 
 @dataclass(frozen=True, slots=True)

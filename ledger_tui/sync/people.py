@@ -12,6 +12,8 @@ ROLES = ("owner", "admin", "maintainer", "member", "ingest", "reader")
 """From the one who may most: owners make admins; admins enrol; maintainers move protected labels, purge and retire; members send
 and read everything; ``ingest`` only sends telemetry and texts; readers read the registry and the views."""
 MAX_LOGIN_BYTES = 63
+MAX_MEMBERS = 1_000
+"""How many a server names."""
 
 
 @dataclass(frozen=True, slots=True)

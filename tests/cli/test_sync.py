@@ -323,6 +323,60 @@ def test_b34_what_is_wrong_with_a_server_is_said(
     assert ada("sync", "init").code == 2
 
 
+def test_what_an_account_may_not_is_said_with_what_to_do(
+    pair: tuple[Call, Call], server: Server, machine: Callable[[str], Call]
+) -> None:
+    """A role that may not, the last owner, members and logins that are not there, months to come: cause and remedy of each."""
+    ada, _ = pair
+    logins = {role: server.login(role) for role in ("member", "reader")}
+    for role, login in logins.items():
+        assert ada("sync", "enrol", login, role).code == 0
+        assert machine(role)("sync", "join", server.address(login), "--no-sync").code == 0
+    member, reader = machine("member"), machine("reader")
+    (boss,) = [row["login"] for row in ada("sync", "members", "--json").json["members"] if row["role"] == "owner"]
+    for one, command, words in (
+        (member, ("enrol", logins["reader"], "maintainer"), ("role of this account may not", "an owner or admin")),
+        (member, ("dismiss", logins["reader"]), ("role of this account may not", "an owner or admin")),
+        (member, ("retire", "--before", "2020-01", "--yes"), ("may not do this", "an owner or admin")),
+        (reader, ("members",), ("role of this account may not", "an owner or admin")),
+        (ada, ("dismiss", boss), ("at least one owner", "sync enrol LOGIN owner")),
+        (ada, ("dismiss", "nobody"), ("there is no member nobody", "sync members")),
+        (ada, ("dismiss", logins["member"][:-1]), ("there is no member", f"Did you mean {logins['member']}")),
+        (ada, ("enrol", "nobody", "member"), ("no such login", "sync login-sql")),
+        (ada, ("enrol", logins["member"][:-1], "admin"), ("no such login", f"Did you mean {logins['member']}")),
+        (ada, ("retire", "--before", "2999-01", "--yes"), ("a month that has begun", "Name a month")),
+    ):
+        answer = one("sync", *command)
+        assert answer.code == 1 and all(word in answer.err for word in words), (command, answer.err)
+        assert "✓" not in answer.err
+    assert len(ada("sync", "members", "--json").json["members"]) == 3
+
+
+def test_where_a_shared_ledger_is_no_other_is_offered(
+    pair: tuple[Call, Call], server: Server, machine: Callable[[str], Call]
+) -> None:
+    """init by an account that may make nothing says that there is a shared ledger already and what to do, without any SQL."""
+    ada, _ = pair
+    login = server.login("linus")
+    outside = machine("linus")("sync", "init", server.address(login))
+    assert outside.code == 1 and "already" in outside.err and "has no role" in outside.err and "enrol" in outside.err
+    assert ada("sync", "enrol", login, "member").code == 0
+    inside = machine("linus")("sync", "init", server.address(login))
+    assert inside.code == 1 and "already" in inside.err and "sync join" in inside.err
+    assert (outside.out, inside.out) == (b"", b"")
+
+
+def test_nothing_is_promised_where_nothing_was_set_up(
+    machine: Callable[[str], Call], owner: str, server: Server
+) -> None:
+    """init and join at a port where nobody listens say to check the address; at a database that is not there, to create it."""
+    for command in ("init", "join"):
+        closed = machine("ada")("sync", command, "postgresql://ada@127.0.0.1:1/team")
+        assert closed.code == 1 and "Nothing was set up" in closed.err and "Nothing is lost" not in closed.err
+        missing = machine("ada")("sync", command, make_conninfo(server.url, dbname="nowhere"))
+        assert missing.code == 1 and "no such database" in missing.err and "create it first" in missing.err
+
+
 def test_without_the_rights_there_is_sql(
     machine: Callable[[str], Call], server: Server, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,16 @@ from ledger_tui.domain.sync.digest import digest_of
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream, derived_rid
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.store import late_prices, open_spans, recount, retention, sync_preview, sync_sharing, sync_standing, telemetry
+from ledger_tui.store import (
+    late_prices,
+    open_spans,
+    recount,
+    retention,
+    sync_preview,
+    sync_sharing,
+    sync_standing,
+    telemetry,
+)
 from ledger_tui.store.retention import Kinds
 from ledger_tui.store.sync_log import LedgerLog
 from ledger_tui.sync.door import Client, Remote
