@@ -150,6 +150,28 @@ def test_what_may_leave(pair: tuple[Call, Call], tmp_path: Path, server: Server)
     assert ada("sync", "share", "--folder", "a/").code == 2
 
 
+def test_a_rule_covers_what_is_meant(call: Call, tmp_path: Path) -> None:
+    """A folder without its slash is the folder where prompts are below it, a prompt where one has that name, and refused with
+    what is like it otherwise; a folder with its slash is taken, and is said to cover nothing as long as that is so."""
+    for name in ("support/triage", "private/one", "mail", "mail/welcome"):
+        save(call, tmp_path, "Hi", name=name)
+
+    def ruled(folder: str, rule: str) -> tuple[list[str], Answer]:
+        answer = call("sync", "share", "--folder", folder, rule)
+        return [one["folder"] for one in call("sync", "share", "--json").json["folders"]], answer
+
+    assert ruled("private", "--no-numbers")[0] == ["private/"]
+    assert ruled("private/", "--no-texts")[0] == ["private/"], "one rule, not two"
+    folders, of_prompt = ruled("mail", "--texts")
+    assert folders == ["mail", "private/"] and "one prompt" in of_prompt.err and "mail/" in of_prompt.err
+    folders, early = ruled("later/", "--texts")
+    assert "later/" in folders and early.code == 0 and "covers nothing yet" in early.err
+    for wrong, near in (("suport", "Did you mean support/"), ("nothing-like-it", "nothing-like-it/")):
+        kept, refused = ruled(wrong, "--no-numbers")
+        assert refused.code == 1 and near in refused.err and kept == folders
+    assert call("sync", "share", "--remove-folder", "private", "--json").json["folders"][-1]["folder"] == "mail"
+
+
 def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: Path) -> None:
     """What cannot be taken is listed, shown and forgotten; hostile texts stay texts; the log says what exchanges did."""
     ada, grace = pair
@@ -186,6 +208,10 @@ def test_a_member_who_joins_with_a_protected_label_can_let_it_go(
         and row["what"] == "label production of mail/mine"
         and linus("sync", "--json").json["agreed"] is None
     )
+    told = linus("sync", "quarantine", "--show", row["key"], "--json").json["raw"]
+    body = json.loads(told["body"])
+    assert (told["kind"], body["field"], body["prompt"]) == ("label", "production", "mail/mine") and body["value"]
+    assert '"prompt": "mail/mine"' in linus("sync", "quarantine", "--show", row["key"]).text
     assert linus("sync", "quarantine", "--all", "--json").json["dropped"] == [], "--all is for what came"
     assert linus("sync", "quarantine", "--drop", row["key"], "--json").json["dropped"] == [row["key"]]
     ada("sync")

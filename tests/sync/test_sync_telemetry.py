@@ -21,12 +21,14 @@ from ledger_tui.store import (
     recount,
     retention,
     sync_preview,
+    sync_refused,
     sync_sharing,
     sync_standing,
     telemetry,
 )
 from ledger_tui.store.retention import Kinds
 from ledger_tui.store.sync_log import LedgerLog
+from ledger_tui.store.sync_shelves import SHELVES
 from ledger_tui.sync.door import Client, Remote
 from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
 from ledger_tui.sync.memory import MemoryServer
@@ -248,6 +250,35 @@ def test_i12_what_rules_keep_at_home_never_leaves(ledgers: Callable[[], Ledger])
     sync(mine, remote)
     bodies = "".join(row.record.body for row in server.histories["telemetry"].rows)
     assert "private/a" in bodies and sync(mine, remote).agreed
+
+
+def test_records_of_ones_own_that_were_refused_can_be_looked_at(ledgers: Callable[[], Ledger]) -> None:
+    """Whatever the server refuses of calls, steps, renders, rates and texts is still here to the byte; what is not here is None."""
+    mine = ledgers()
+    share(mine, Sharing().with_rule(None, texts=True))
+    mine.save("p", "Hi {{ name }}")
+    mine.door.execute("p", {"name": "Ada"}, model="offline")
+    (key,) = write(mine, call("t", "a", cost_nusd=None, unpriced=True))
+    mine.door.prices.add("openai", "gpt-x", {"input": "2.5", "output": "10"}, from_us=1)
+    mine.door.log_external_span("u", span_id="a", name="ask", kind="llm", model="openai/gpt-x", prompt_tokens=7)
+    mine.door.flush()
+    with mine.database.lean_write() as lean:
+        assert late_prices.take_in(lean, key, rid=ids.new_id(), at_us=NOW_US, nusd=7, card=None)
+    log = LedgerLog(mine.database)
+    rows_here = log.pending("telemetry", 100, 10**6)
+    assert {row.kind for row in rows_here} == {"card", "usage", "execution", "span", "late_price"}
+    log.settle("telemetry", {row.rid: number for number, row in enumerate(rows_here, 1)}, {}, None)
+    assert log.pending("bodies", 100, 10**6)
+    with mine.database.lean_write() as lean:
+        for shelf in SHELVES:
+            lean.execute(f"UPDATE {shelf.table} SET commit_seq = NULL")
+    streams: tuple[Stream, Stream] = ("telemetry", "bodies")
+    for stream in streams:
+        refused = log.pending(stream, 100, 10**6)
+        log.settle(stream, {}, {row.rid: "no" for row in refused}, None)
+        with mine.database.lean() as lean:
+            assert [sync_refused.record(lean, stream, row.rid) for row in refused] == refused
+            assert sync_refused.record(lean, stream, ids.new_id()) is None
 
 
 @pytest.mark.parametrize("folders", [False, True])

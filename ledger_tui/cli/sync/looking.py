@@ -15,6 +15,7 @@ from ledger_tui.cli.sync import exchange, words
 from ledger_tui.cli.sync.password import asked
 from ledger_tui.cli.sync.progress import SyncLine
 from ledger_tui.errors import NotFound
+from ledger_tui.services import sync_asides
 from ledger_tui.services.executing import iso
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def quarantine(front: Front, shown: str | None, dropped: tuple[str, ...], everyt
     with front.ledger() as ledger:
         found = ledger.sync.asides()
         if shown is not None:
-            _show_one(_one_of(found, shown), as_json)
+            one = _one_of(found, shown)
+            _show_one(one, sync_asides.whole(ledger.database, one), as_json)
             return
         if dropped or everything:
             ledger.database.check_writable()
@@ -211,9 +213,9 @@ def _one_of(found: Sequence[Aside], key: str) -> Aside:
     return match[0]
 
 
-def _show_one(one: Aside, as_json: bool) -> None:
+def _show_one(one: Aside, whole: dict[str, Any] | None, as_json: bool) -> None:
     if as_json:
-        output.document(_aside_shape(one) | {"raw": None if one.raw is None else json.loads(one.raw)})
+        output.document(_aside_shape(one) | {"raw": whole})
         return
     for lead, said in (
         ("key", one.key),
@@ -223,8 +225,18 @@ def _show_one(one: Aside, as_json: bool) -> None:
         ("why", one.why),
     ):
         words.told(lead, said)
-    if one.raw is not None:
-        output.text(json.dumps(json.loads(one.raw), indent=2, ensure_ascii=True) + "\n")
+    if whole is not None:
+        output.text(json.dumps(_readable(whole), indent=2, ensure_ascii=True) + "\n")
+    else:
+        output.say("The record itself is not in this ledger any more.")
+
+
+def _readable(whole: dict[str, Any]) -> dict[str, Any]:
+    """A record with its body as the object that it is, where it is one."""
+    try:
+        return {**whole, "body": json.loads(whole["body"])}
+    except (ValueError, RecursionError):
+        return whole
 
 
 def _aside_shape(one: Aside) -> dict[str, Any]:
