@@ -13,7 +13,10 @@ from typing import Any
 
 import keyring
 import pytest
+from ledger_tui import PromptLedger
+from ledger_tui.cli.sync.words import KIND_WORDS
 from ledger_tui.providers import secrets
+from ledger_tui.store import sync_receipts
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.conftest import Answer, Call, start
@@ -275,6 +278,25 @@ def test_a_worker_shares_what_it_made(pair: tuple[Call, Call]) -> None:
     assert ada("sync", "status", "--json").json["error"] is None
 
 
+def test_receipts_are_never_cut(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt of every kind is one whole line in a pipe, and goes on below on a narrow terminal; what means nothing without a
+    head has one in a pipe too."""
+    kinds = dict.fromkeys(KIND_WORDS, 123_456)
+    with PromptLedger() as ledger:
+        ledger.prepare()
+        with ledger.database.lean_write() as lean:
+            sync_receipts.keep(lean, {"sent": kinds, "came": {}})
+    whole = [f"123,456 {many}" for _, many in KIND_WORDS.values()]
+    (line,) = call("sync", "log").text.splitlines()
+    assert all(part in line for part in whole)
+    assert re.match(r"WHAT BELONGS TO +PROMPTS +NUMBERS +TEXTS\n", call("sync", "share").text)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = call("sync", "log").text.splitlines()
+    assert len(shown) > 3 and all(len(line) <= 60 for line in shown)
+    assert all(part in " ".join(line.strip() for line in shown) for part in whole)
+
+
 def test_leaving_forgets_the_server_and_its_password(
     machine: Callable[[str], Call], owner: str, ring: MemoryKeyring, tmp_path: Path
 ) -> None:
@@ -481,8 +503,6 @@ def test_the_python_of_the_guide_shares(
     server: Server, owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The examples of docs/sdk.md under Sharing work as they are, but for the address."""
-    from ledger_tui import PromptLedger
-
     monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
     with PromptLedger(str(tmp_path / "one.db")) as first:
         first.create_prompt("mail/welcome", "Hello")

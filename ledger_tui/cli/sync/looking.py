@@ -88,7 +88,8 @@ def _say_waiting(outlook: Outlook) -> bool:
 
 def _tell_differences(found: Sequence[Difference]) -> None:
     first = found[0]
-    output.line(f"✗ Both ends differ, first in {_place(first)}: {first.mine:,} records here, {first.theirs:,} there")
+    here = words.many(first.mine, "record", "records")
+    output.line(f"✗ Both ends differ, first in {_place(first)}: {here} here, {first.theirs:,} there")
     if len(found) > 1:
         output.line(f"  and in {len(found) - 1:,} more of these places; --json names all")
 
@@ -130,7 +131,7 @@ def devices(front: Front, as_json: bool) -> None:
          one.name + (" (this one)" if one.name == mine else "")]
         for one in found
     ]  # fmt: skip
-    output.table(["ACCOUNT", "ROLE", "LAST", "RECORDS", "DEVICE"], rows, right=(3,))
+    output.table(["ACCOUNT", "ROLE", "LAST", "RECORDS", "DEVICE"], rows, right=(3,), named=True)
     if not found:
         output.say("Nobody brought anything yet.")
 
@@ -154,7 +155,7 @@ def receipts(front: Front, limit: int, as_json: bool) -> None:
         came = words.counted(row.came, words.STREAM_WORDS)
         what = "  ".join(part for part in (f"▲ {went}" if went else "", f"▼ {came}" if came else "", *notes) if part)
         cells.append([shapes.age(row.at_us), f"= {row.agreed}" if row.agreed else "", what])
-    output.table(["AGE", "", "WHAT"], cells)
+    output.table(["AGE", "", "WHAT"], cells, whole=True)
     if not found:
         output.say("Nothing was exchanged yet.")
 

@@ -63,7 +63,7 @@ def share(
     rows = [["", _yes(True), _yes(rules.usual.numbers), _texts(rules.usual)]]
     rows += [[folder, _yes(True), _yes(one.numbers), _texts(one)] for folder, one in rules.folders]
     rows[0][0] = "everything else" if rules.folders else "everything"
-    output.table(["WHAT BELONGS TO", "PROMPTS", "NUMBERS", "TEXTS"], rows)
+    output.table(["WHAT BELONGS TO", "PROMPTS", "NUMBERS", "TEXTS"], rows, named=True)
     _say_covered(asked, names)
     _comment(before, rules)
 
