@@ -16,6 +16,11 @@ from typing import Any, TextIO
 from ledger_tui.domain.text import one_line, printable
 from ledger_tui.errors import LedgerError
 
+_CELL, _WHOLE = 120, 100_000
+"""How many characters of a cell are shown."""
+_NARROW = 30
+"""A column that goes on below has so many characters at least."""
+
 
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person reads ``stream`` directly; False for a stream that is closed."""
@@ -109,13 +114,26 @@ def _encodable(words: str, stream: TextIO) -> str:
     return words.encode(encoding, "replace").decode(encoding, "replace")
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Write aligned columns; the headers only on a terminal. ``right``: positions of columns that align right.
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    named: bool = False,
+    whole: bool = False,
+) -> None:
+    """Write aligned columns; the headers only on a terminal, or always where the cells say nothing without them (``named``).
 
-    The last column is never padded. Cells are made one line each.
+    right: positions of columns that align right. whole: the last column is never cut, on a terminal it goes on below. The last
+    column is never padded. Cells are made one line each.
     """
-    cells = [[one_line(cell, 120) for cell in row] for row in rows]
-    shown = [list(headers), *cells] if is_terminal(sys.stdout) else cells
+    on_terminal = is_terminal(sys.stdout)
+    cells = [
+        [one_line(cell, _WHOLE if whole and n == len(row) - 1 else _CELL) for n, cell in enumerate(row)] for row in rows
+    ]
+    if whole and on_terminal:
+        cells = _wrapped(headers, cells)
+    shown = [list(headers), *cells] if named or on_terminal else cells
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(len(headers))]
     last = len(headers) - 1
     for row in shown:
@@ -124,6 +142,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
             for n, cell in enumerate(row)
         ]
         line("  ".join(padded).rstrip())
+
+
+def _wrapped(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Rows whose last cell is too wide for the terminal, as several rows with nothing in the other columns."""
+    import shutil
+    import textwrap
+
+    before = sum(max(len(row[n]) for row in (headers, *cells)) + 2 for n in range(len(headers) - 1))
+    room = max(_NARROW, shutil.get_terminal_size().columns - before)
+    found = []
+    for row in cells:
+        first, *more = textwrap.wrap(row[-1], room) or [""]
+        found += [[*row[:-1], first], *([*[""] * (len(row) - 1), line] for line in more)]
+    return found
 
 
 def close_quietly() -> None:

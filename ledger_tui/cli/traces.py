@@ -96,8 +96,9 @@ def show(front: Front, trace_id: str, texts: bool, as_json: bool) -> None:
             output.document(trace_info(row) | _where(row) | {"spans": spans})
             return
     cost = money.show(row.known_cost_nusd, row.unpriced_count)
+    steps = f"{row.span_count} span{'' if row.span_count == 1 else 's'}"
     output.say(
-        f"{shapes.STATUS_GLYPHS.get(row.status, '?')} {row.name} · {row.span_count} spans · {row.error_count} failed · "
+        f"{shapes.STATUS_GLYPHS.get(row.status, '?')} {row.name} · {steps} · {row.error_count} failed · "
         f"{shapes.duration(row.duration_us)} · {shapes.tokens(row.total_tokens)} tokens · {cost}"
     )
     _print_tree(tree)

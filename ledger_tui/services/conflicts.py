@@ -59,19 +59,10 @@ class ConflictService:
             value = fact.field if is_version else json.loads(fact.value)
             number = numbers.get(fact.field if is_version else _target(fact) or "")
             edit = is_version and row.kind != "version"
-            found.append(
-                Candidate(
-                    rid,
-                    value,
-                    number,
-                    fact.actor,
-                    fact.device,
-                    fact.at_us,
-                    rid == row.holder,
-                    fact.device == device,
-                    edit,
-                )
-            )
+            # Of heads the one counts that is served: `active` may have been moved since they were written.
+            holds = fact.field == row.active if row.kind == "version" else rid == row.holder
+            mine = fact.device == device
+            found.append(Candidate(rid, value, number, fact.actor, fact.device, fact.at_us, holds, mine, edit))
         kind = HEADS if row.kind == "version" else row.kind
         return Contested(row.prompt, kind, row.field, tuple(found))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ledger_tui.errors import LedgerError
+from ledger_tui.errors import Conflict, LedgerError
 from ledger_tui.services import sync_server
 from ledger_tui.services.sync_values import Joined
 from ledger_tui.store import sync_receipts, sync_standing
@@ -31,13 +32,19 @@ class SyncJoining:
         """Make a shared ledger in an empty Postgres database, or bring one to this release, and share this ledger through it.
 
         password: one that a person typed; else the address's, the environment's or the keyring's. Raises ``SchemaRights`` (its
-        ``script`` is the SQL for the one who may), PasswordWanted and other kinds of SyncError, AddressRefused, InputError.
+        ``script`` is the SQL for the one who may), Conflict where there is a shared ledger already, PasswordWanted and other
+        kinds of SyncError, AddressRefused, InputError.
         """
-        from ledger_tui.sync.server.install import install
+        from ledger_tui.sync.server.install import SchemaRights, install
 
         self._check_file()
         target, source = sync_server.with_password(url, password)
-        done = install(target, workspace=self._workspace(), name=name)
+        with _nothing_set_up():
+            try:
+                done = install(target, workspace=self._workspace(), name=name)
+            except SchemaRights as error:
+                self._check_none_there(target, error)
+                raise
         return self._joined(target, source, done.workspace, made=done.made_workspace)
 
     def join(self, url: str, *, workspace: str | None = None, password: str | None = None) -> Joined:
@@ -46,7 +53,8 @@ class SyncJoining:
 
         self._check_file()
         target, source = sync_server.with_password(url, password)
-        found = self._met(PostgresRemote(target, workspace))
+        with _nothing_set_up():
+            found = self._met(PostgresRemote(target, workspace))
         mine = self._workspace()
         if mine not in (None, found):
             from ledger_tui.sync.door import OtherLedger
@@ -120,6 +128,29 @@ class SyncJoining:
         finally:
             remote.close()
 
+    def _check_none_there(self, target: Target, rights: LedgerError) -> None:
+        """Raise what is to do for an account that may make nothing where a shared ledger is already."""
+        from ledger_tui.sync.door import NoLedger, RemoteRefused
+        from ledger_tui.sync.postgres import PostgresRemote
+        from ledger_tui.sync.postgres_errors import STRANGER
+
+        try:
+            self._met(PostgresRemote(target))
+        except NoLedger:
+            return
+        except RemoteRefused as error:
+            if error.cause != STRANGER:
+                raise
+            cause = f"this account has no role in it ({target.label})"
+            raise Conflict(
+                cause,
+                title=_THERE,
+                remedy="Ask its owner for one ('ledger-tui sync enrol LOGIN member'), then run 'ledger-tui sync join'.",
+            ) from rights
+        raise Conflict(
+            f"this account belongs to it ({target.label})", title=_THERE, remedy="Run: ledger-tui sync join"
+        ) from rights
+
     def _joined(self, target: Target, source: str, workspace: str, *, made: bool) -> Joined:
         kept = sync_server.keep_password(target, source)
         place = {"address": target.stored, "label": target.label, "keyring_item": target.keyring_item}
@@ -127,6 +158,23 @@ class SyncJoining:
             sync_receipts.set_remote(lean, place)
             sync_receipts.set_last(lean, error=None, failing_since_us=None)
         return Joined(workspace, target.label, made, kept)
+
+
+_THERE = "There is a shared ledger here already"
+
+
+@contextmanager
+def _nothing_set_up() -> Iterator[None]:
+    """A server that is not reached while it is first named: an address to check, and nothing waits yet."""
+    from ledger_tui.sync.door import RemoteUnavailable
+
+    try:
+        yield
+    except RemoteUnavailable as error:
+        if error.remedy != RemoteUnavailable.default_remedy:
+            raise
+        remedy = "Nothing was set up. Check host and port of the address, and try again once the server answers."
+        raise RemoteUnavailable(error.cause, remedy=remedy) from error
 
 
 def release() -> str:

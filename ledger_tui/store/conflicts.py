@@ -28,6 +28,8 @@ class OpenRow(NamedTuple):
     field: str
     candidates: tuple[str, ...]
     holder: str
+    active: str | None
+    """The version that the prompt serves."""
 
 
 class FactRow(NamedTuple):
@@ -52,11 +54,12 @@ def standing(lean: Lean, prompt_id: str | None = None) -> list[OpenRow]:
     """What people have to decide, of one prompt or of all, by prompt; heads first."""
     of_prompt = " AND o.prompt_id = :id" if prompt_id else ""
     rows = lean.fetch(
-        "SELECT o.prompt_id, (SELECT name FROM prompts p WHERE p.id = o.prompt_id), o.kind, o.field, o.candidates, o.holder "
+        "SELECT o.prompt_id, (SELECT name FROM prompts p WHERE p.id = o.prompt_id), o.kind, o.field, o.candidates, o.holder, "
+        "(SELECT s.active_version_id FROM prompt_states s WHERE s.prompt_id = o.prompt_id) "
         f"{_STANDING}{of_prompt}",
         {"id": prompt_id} if prompt_id else {},
     )
-    found = [OpenRow(row[0], row[1], row[2], row[3], tuple(json.loads(row[4])), row[5]) for row in rows]
+    found = [OpenRow(row[0], row[1], row[2], row[3], tuple(json.loads(row[4])), row[5], row[6]) for row in rows]
     return sorted(found, key=lambda row: (row.prompt is None, row.prompt or "", row.kind != "version", *row[2:4]))
 
 

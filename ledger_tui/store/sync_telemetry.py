@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import numbers, records
@@ -146,6 +147,7 @@ def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[
     known = _find(lean, [row.record for row in rows])
     gone = sync_standing.pruned(lean, [row.record.rid for row in rows])
     numbered: dict[Shelf | KeptShelf, list[tuple[Key, int | None]]] = {}
+    twins: dict[Record, Key] = {}
     left = []
     for row in rows:
         held = known.get(row.record.rid)
@@ -158,6 +160,8 @@ def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[
         why = records.fault(row.record, row.hash)
         if why is None and mine.record != row.record:
             if _gives_way(lean, shelf, mine, row.record):
+                if shelf is SPANS:
+                    twins[_twin(mine.record)] = mine.key
                 left.append(row)
                 continue
             why = "this ledger has another record of this id"
@@ -168,9 +172,18 @@ def _without_known(lean: Lean, rows: Sequence[Delivered], taken: Taken) -> list[
         if (mine.commit_seq or 0) <= 0:
             numbered.setdefault(shelf, []).append((mine.key, row.seq))
         taken.known += 1
+    # What has another id since just now may have come under it, too.
+    mine_now = [row for row in left if row.record in twins]
+    numbered.setdefault(SPANS, []).extend((twins[row.record], row.seq) for row in mine_now)
+    taken.known += len(mine_now)
     for shelf, standings in numbered.items():
         shelf.mark(lean, standings, "IS NULL OR commit_seq <= 0")
-    return left
+    return [row for row in left if row.record not in twins]
+
+
+def _twin(record: Record) -> Record:
+    """A record of a step under the id that it has once another one of its id was there first, the same everywhere."""
+    return replace(record, rid=derived_rid(record.rid, record.hash))
 
 
 def _gives_way(lean: Lean, shelf: Shelf | KeptShelf, mine: Held, theirs: Record) -> bool:
@@ -184,7 +197,7 @@ def _gives_way(lean: Lean, shelf: Shelf | KeptShelf, mine: Held, theirs: Record)
         sync_late_prices.give_way(lean, mine.key)
     elif shelf is SPANS:
         # Mine is a record of its own from now on, of the same step; wherever else it is held it gets the same id.
-        lean.execute(_RENAME, {"key": mine.key, "rid": derived_rid(mine.record.rid, mine.record.hash)})
+        lean.execute(_RENAME, {"key": mine.key, "rid": _twin(mine.record).rid})
         # So is its text, which goes once the step has gone.
         lean.execute(_FORGET_TEXT, {"key": mine.key})
     return shelf in (LATE_PRICES, SPANS, EXECUTIONS)

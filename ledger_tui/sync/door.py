@@ -53,6 +53,20 @@ class RemoteRefused(SyncError):
     default_remedy = "Ask the owner of the shared ledger for access."
 
 
+class NoLedger(RemoteRefused):
+    """The database has no shared ledger."""
+
+    default_title = "There is no shared ledger in this database"
+    default_remedy = "Make one with 'ledger-tui sync init', or check the name of the database."
+
+
+class NoSuchLogin(RemoteRefused):
+    """The server knows no login of this name."""
+
+    default_title = "The server has no such login"
+    default_remedy = "The one who runs the server makes it first: 'ledger-tui sync login-sql LOGIN ROLE' prints how."
+
+
 class PasswordWanted(RemoteRefused):
     """The server asks for a password: there was none, or it is not the right one."""
 

@@ -8,6 +8,7 @@ the connection. Beyond this machine TLS is verified against the host's name, alw
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ CONNECT_TIMEOUT_S = 10
 LOCK_TIMEOUT, STATEMENT_TIMEOUT, IDLE_TIMEOUT = "5s", "60s", "10s"
 TAKEN = ("host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey")
 """The parameters an address may have."""
+_SHORTEST_HIDDEN = 4
+"""Passwords of fewer characters are parts of whatever a server says."""
 PREFIXES = ("postgresql://", "postgres://")
 _CONNECTION = {
     "connect_timeout": str(CONNECT_TIMEOUT_S),
@@ -106,8 +109,7 @@ class Target:
 
     def masked(self, text: str) -> str:
         """``text`` without the password, safe for a terminal."""
-        secret = self.password
-        return printable(text.replace(secret, "***") if secret else text, keep="")
+        return printable(_without(self.password, text) if self.password else text, keep="")
 
     def parameters(self) -> dict[str, str]:
         """Every parameter libpq knows, so that it looks nowhere else."""
@@ -162,6 +164,22 @@ def _read(url: str) -> dict[str, str]:
     if "dbname" not in given:
         raise AddressRefused("it names no database")
     return given
+
+
+def _without(password: str, text: str) -> str:
+    """``text`` without a password, in whatever way an address spells it.
+
+    A gap in words that everybody knows would tell it: one of letters only is taken out as a whole word, a very short one only
+    where passwords stand.
+    """
+    from urllib.parse import quote
+
+    spelled = sorted({password, quote(password, safe=""), quote(password)}, key=len, reverse=True)
+    any_of = "|".join(map(re.escape, spelled))
+    text = re.sub(rf"(:|password\s*=\s*'?)(?:{any_of})(?=[@'\s]|$)", r"\1***", text)
+    if len(password) < _SHORTEST_HIDDEN:
+        return text
+    return re.sub(rf"\b(?:{any_of})\b" if password.isalpha() else any_of, "***", text)
 
 
 def _hosts(given: Mapping[str, str]) -> list[str]:

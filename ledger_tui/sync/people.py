@@ -12,6 +12,16 @@ ROLES = ("owner", "admin", "maintainer", "member", "ingest", "reader")
 """From the one who may most: owners make admins; admins enrol; maintainers move protected labels, purge and retire; members send
 and read everything; ``ingest`` only sends telemetry and texts; readers read the registry and the views."""
 MAX_LOGIN_BYTES = 63
+# The calls go by the account that logged in, and a superuser who belongs to no ledger may become one that does.
+_AS_OWNER = """\
+DO $$ BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
+    EXECUTE (SELECT format('SET SESSION AUTHORIZATION %I', login) FROM sync.member
+             WHERE ws = '{workspace}' AND role = 'owner' ORDER BY login <> session_user, since LIMIT 1);
+  END IF;
+END $$;"""
+MAX_MEMBERS = 1_000
+"""How many a server names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +34,9 @@ class Member:
 
 
 def login_script(workspace: str, login: str, role: str) -> str:
-    """The SQL for psql by which one who may make logins makes this one and enrols it. It holds no password: psql asks for it.
+    """The SQL for psql that makes a login and enrols it. It holds no password: psql asks for it.
 
+    For an owner or admin of the ledger who may make logins, or for a superuser, who enrols in the name of an owner.
     Raises InputError for a name that cannot be one, ValueError for another role.
     """
     if role not in ROLES:
@@ -36,5 +47,7 @@ def login_script(workspace: str, login: str, role: str) -> str:
     return (
         f'CREATE ROLE "{name}" LOGIN;\n'
         f'\\password "{name}"\n'
+        f"{_AS_OWNER.format(workspace=uuid.UUID(workspace))}\n"
         f"SELECT sync.enrol_v1('{uuid.UUID(workspace)}', '{text}', '{role}');\n"
+        "RESET SESSION AUTHORIZATION;\n"
     )

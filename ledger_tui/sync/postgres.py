@@ -29,14 +29,14 @@ from ledger_tui.sync.door import (
 )
 from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.listening import PostgresListener
-from ledger_tui.sync.people import ROLES, Member
-from ledger_tui.sync.postgres_errors import STRANGER
+from ledger_tui.sync.people import MAX_MEMBERS, ROLES, Member
+from ledger_tui.sync.postgres_errors import stranger
 from ledger_tui.sync.postgres_line import Line, understood
 from ledger_tui.sync.server import schema
 
 MAX_PAGE_ROWS = 20_000
 """A whole push can be larger than the limit of a page, but not larger than this."""
-MAX_PEOPLE = 1_000
+MAX_DEVICES = 1_000
 _SURELY_SMALL = records.MAX_BODY_BYTES // 4
 """Characters that are never more bytes than a body may have."""
 _STATUSES = frozenset({*ACCEPTED, *REFUSED, "MISSING_PARENT", "EXPIRED"})
@@ -141,7 +141,7 @@ class PostgresRemote:
             return int(gone)
 
     def devices(self) -> list[Device]:
-        rows = self._line.rows(_DEVICES, (self._ledger(),), MAX_PEOPLE)
+        rows = self._line.rows(_DEVICES, (self._ledger(),), MAX_DEVICES)
         with understood():
             return [Device(_text(row[0]), _text(row[1]), _text(row[2] or ""), int(row[3]), int(row[4])) for row in rows]
 
@@ -150,7 +150,7 @@ class PostgresRemote:
 
     def members(self) -> list[Member]:
         """The accounts of this ledger, by name; RemoteRefused for a role that may not see them."""
-        rows = self._line.rows(_MEMBERS, (self._ledger(),), MAX_PEOPLE)
+        rows = self._line.rows(_MEMBERS, (self._ledger(),), MAX_MEMBERS)
         with understood():
             return [Member(_text(row[0]), _text(row[1]), int(row[2])) for row in rows]
 
@@ -272,7 +272,7 @@ def _why_not(client: Client, role: str, min_client: int, writable: bool, everyth
 def _check_schema(there: Any, target: Target) -> None:
     """A server that a newer release made keeps the functions we call; an older one lacks some."""
     if there is None:
-        raise RemoteRefused(STRANGER)
+        raise stranger()
     if there < schema():
         raise RemoteRefused(
             f"{target.label} has schema {there}, this release needs {schema()}",

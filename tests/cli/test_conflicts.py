@@ -48,6 +48,17 @@ def test_conflicts_are_listed_and_shown(call: Call, at_once: None) -> None:
     assert "Grace" in call("conflicts", "show", NAME, "label:production").text
 
 
+def test_the_head_that_is_served_is_marked(call: Call, at_once: None) -> None:
+    """Of two heads the mark is at the one that history and renders call active, also after active was moved to the other."""
+    for number in (3, 2):
+        assert call("prompts", "label", NAME, "active", str(number)).code == 0
+        versions = call("prompts", "history", NAME, "--json").json["versions"]
+        assert [one["version"] for one in versions if "active" in one["labels"]] == [number]
+        heads = next(one for one in call("conflicts", "list", "--json").json["conflicts"] if one["what"] == "heads")
+        assert [one["version"] for one in heads["candidates"] if one["holds"]] == [number]
+        assert f"*v{number} (" in call("conflicts").text
+
+
 def test_a_text_decides_and_a_broken_or_undecided_one_is_refused(call: Call, at_once: None, tmp_path: Path) -> None:
     """The text that was shown, edited, becomes a version on both heads; with marks left in it nothing is saved."""
     file = tmp_path / "merged"

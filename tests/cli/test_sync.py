@@ -13,7 +13,10 @@ from typing import Any
 
 import keyring
 import pytest
+from ledger_tui import PromptLedger
+from ledger_tui.cli.sync.words import KIND_WORDS
 from ledger_tui.providers import secrets
+from ledger_tui.store import sync_receipts
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.conftest import Answer, Call, start
@@ -83,6 +86,20 @@ def test_a_dry_run_names_what_would_go(pair: tuple[Call, Call], tmp_path: Path) 
     assert receipt["agreed"] == digits(ada("sync"))
 
 
+def test_texts_that_will_leave_are_told_before(pair: tuple[Call, Call]) -> None:
+    """Where texts are shared, --dry-run and status count those of calls that still wait, as the next sync sends them."""
+    ada, _ = pair
+    assert ada("sync", "share", "--texts").code == 0
+    ran = ada("run", "mail/welcome", "--var", "name=Ada", "--model", "offline", "--param", "offline_delay_s=0")
+    assert ran.code == 0, ran.err
+    told = ada("sync", "--dry-run", "--json").json["sending"]
+    assert told["bodies"] == ada("sync", "status", "--json").json["waiting"]["bodies"] == 3
+    for command in ("--dry-run", "status"):
+        assert "3 texts" in ada("sync", command).text
+    assert ada("sync", "--json").json["sent"]["text"] == 3
+    assert ada("sync", "status", "--json").json["pending"] == 0
+
+
 def test_status_needs_nobody(pair: tuple[Call, Call], tmp_path: Path, server: Server, call: Call) -> None:
     """status answers from the ledger alone and ends with 0, whether shared, unreachable or shared with nobody."""
     ada, _ = pair
@@ -136,6 +153,28 @@ def test_what_may_leave(pair: tuple[Call, Call], tmp_path: Path, server: Server)
     assert ada("sync", "share", "--folder", "a/").code == 2
 
 
+def test_a_rule_covers_what_is_meant(call: Call, tmp_path: Path) -> None:
+    """A folder without its slash is the folder where prompts are below it, a prompt where one has that name, and refused with
+    what is like it otherwise; a folder with its slash is taken, and is said to cover nothing as long as that is so."""
+    for name in ("support/triage", "private/one", "mail", "mail/welcome"):
+        save(call, tmp_path, "Hi", name=name)
+
+    def ruled(folder: str, rule: str) -> tuple[list[str], Answer]:
+        answer = call("sync", "share", "--folder", folder, rule)
+        return [one["folder"] for one in call("sync", "share", "--json").json["folders"]], answer
+
+    assert ruled("private", "--no-numbers")[0] == ["private/"]
+    assert ruled("private/", "--no-texts")[0] == ["private/"], "one rule, not two"
+    folders, of_prompt = ruled("mail", "--texts")
+    assert folders == ["mail", "private/"] and "one prompt" in of_prompt.err and "mail/" in of_prompt.err
+    folders, early = ruled("later/", "--texts")
+    assert "later/" in folders and early.code == 0 and "covers nothing yet" in early.err
+    for wrong, near in (("suport", "Did you mean support/"), ("nothing-like-it", "nothing-like-it/")):
+        kept, refused = ruled(wrong, "--no-numbers")
+        assert refused.code == 1 and near in refused.err and kept == folders
+    assert call("sync", "share", "--remove-folder", "private", "--json").json["folders"][-1]["folder"] == "mail"
+
+
 def test_quarantine_and_log(pair: tuple[Call, Call], server: Server, tmp_path: Path) -> None:
     """What cannot be taken is listed, shown and forgotten; hostile texts stay texts; the log says what exchanges did."""
     ada, grace = pair
@@ -172,6 +211,10 @@ def test_a_member_who_joins_with_a_protected_label_can_let_it_go(
         and row["what"] == "label production of mail/mine"
         and linus("sync", "--json").json["agreed"] is None
     )
+    told = linus("sync", "quarantine", "--show", row["key"], "--json").json["raw"]
+    body = json.loads(told["body"])
+    assert (told["kind"], body["field"], body["prompt"]) == ("label", "production", "mail/mine") and body["value"]
+    assert '"prompt": "mail/mine"' in linus("sync", "quarantine", "--show", row["key"]).text
     assert linus("sync", "quarantine", "--all", "--json").json["dropped"] == [], "--all is for what came"
     assert linus("sync", "quarantine", "--drop", row["key"], "--json").json["dropped"] == [row["key"]]
     ada("sync")
@@ -233,6 +276,25 @@ def test_a_worker_shares_what_it_made(pair: tuple[Call, Call]) -> None:
     worked = ada("worker", "--once", "--sync", "--json")
     assert worked.code == 0 and worked.json["succeeded"] == 1
     assert ada("sync", "status", "--json").json["error"] is None
+
+
+def test_receipts_are_never_cut(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt of every kind is one whole line in a pipe, and goes on below on a narrow terminal; what means nothing without a
+    head has one in a pipe too."""
+    kinds = dict.fromkeys(KIND_WORDS, 123_456)
+    with PromptLedger() as ledger:
+        ledger.prepare()
+        with ledger.database.lean_write() as lean:
+            sync_receipts.keep(lean, {"sent": kinds, "came": {}})
+    whole = [f"123,456 {many}" for _, many in KIND_WORDS.values()]
+    (line,) = call("sync", "log").text.splitlines()
+    assert all(part in line for part in whole)
+    assert re.match(r"WHAT BELONGS TO +PROMPTS +NUMBERS +TEXTS\n", call("sync", "share").text)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = call("sync", "log").text.splitlines()
+    assert len(shown) > 3 and all(len(line) <= 60 for line in shown)
+    assert all(part in " ".join(line.strip() for line in shown) for part in whole)
 
 
 def test_leaving_forgets_the_server_and_its_password(
@@ -307,6 +369,60 @@ def test_b34_what_is_wrong_with_a_server_is_said(
         assert answer.code == 1 and words in answer.err and "→" in answer.err, answer.err
     assert ada("sync", "status", "--json").json["shared"] is False
     assert ada("sync", "init").code == 2
+
+
+def test_what_an_account_may_not_is_said_with_what_to_do(
+    pair: tuple[Call, Call], server: Server, machine: Callable[[str], Call]
+) -> None:
+    """A role that may not, the last owner, members and logins that are not there, months to come: cause and remedy of each."""
+    ada, _ = pair
+    logins = {role: server.login(role) for role in ("member", "reader")}
+    for role, login in logins.items():
+        assert ada("sync", "enrol", login, role).code == 0
+        assert machine(role)("sync", "join", server.address(login), "--no-sync").code == 0
+    member, reader = machine("member"), machine("reader")
+    (boss,) = [row["login"] for row in ada("sync", "members", "--json").json["members"] if row["role"] == "owner"]
+    for one, command, words in (
+        (member, ("enrol", logins["reader"], "maintainer"), ("role of this account may not", "an owner or admin")),
+        (member, ("dismiss", logins["reader"]), ("role of this account may not", "an owner or admin")),
+        (member, ("retire", "--before", "2020-01", "--yes"), ("may not do this", "an owner or admin")),
+        (reader, ("members",), ("role of this account may not", "an owner or admin")),
+        (ada, ("dismiss", boss), ("at least one owner", "sync enrol LOGIN owner")),
+        (ada, ("dismiss", "nobody"), ("there is no member nobody", "sync members")),
+        (ada, ("dismiss", logins["member"][:-1]), ("there is no member", f"Did you mean {logins['member']}")),
+        (ada, ("enrol", "nobody", "member"), ("no such login", "sync login-sql")),
+        (ada, ("enrol", logins["member"][:-1], "admin"), ("no such login", f"Did you mean {logins['member']}")),
+        (ada, ("retire", "--before", "2999-01", "--yes"), ("a month that has begun", "Name a month")),
+    ):
+        answer = one("sync", *command)
+        assert answer.code == 1 and all(word in answer.err for word in words), (command, answer.err)
+        assert "✓" not in answer.err
+    assert len(ada("sync", "members", "--json").json["members"]) == 3
+
+
+def test_where_a_shared_ledger_is_no_other_is_offered(
+    pair: tuple[Call, Call], server: Server, machine: Callable[[str], Call]
+) -> None:
+    """init by an account that may make nothing says that there is a shared ledger already and what to do, without any SQL."""
+    ada, _ = pair
+    login = server.login("linus")
+    outside = machine("linus")("sync", "init", server.address(login))
+    assert outside.code == 1 and "already" in outside.err and "has no role" in outside.err and "enrol" in outside.err
+    assert ada("sync", "enrol", login, "member").code == 0
+    inside = machine("linus")("sync", "init", server.address(login))
+    assert inside.code == 1 and "already" in inside.err and "sync join" in inside.err
+    assert (outside.out, inside.out) == (b"", b"")
+
+
+def test_nothing_is_promised_where_nothing_was_set_up(
+    machine: Callable[[str], Call], owner: str, server: Server
+) -> None:
+    """init and join at a port where nobody listens say to check the address; at a database that is not there, to create it."""
+    for command in ("init", "join"):
+        closed = machine("ada")("sync", command, "postgresql://ada@127.0.0.1:1/team")
+        assert closed.code == 1 and "Nothing was set up" in closed.err and "Nothing is lost" not in closed.err
+        missing = machine("ada")("sync", command, make_conninfo(server.url, dbname="nowhere"))
+        assert missing.code == 1 and "no such database" in missing.err and "create it first" in missing.err
 
 
 def test_without_the_rights_there_is_sql(
@@ -387,8 +503,6 @@ def test_the_python_of_the_guide_shares(
     server: Server, owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The examples of docs/sdk.md under Sharing work as they are, but for the address."""
-    from ledger_tui import PromptLedger
-
     monkeypatch.setenv("LEDGER_SYNC_PASSWORD", PASSWORD)
     with PromptLedger(str(tmp_path / "one.db")) as first:
         first.create_prompt("mail/welcome", "Hello")

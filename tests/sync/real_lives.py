@@ -379,7 +379,8 @@ class Lives:
 
     def _clone(self, who: int, other: int) -> None:
         """A ledger's file is copied over another one's; the account there stays its own."""
-        forgetful = self.forgets and 0 in (who, other)
+        # What the first one forgot stays with the second one.
+        forgetful = self.forgets and (0 in (who, other) or other == 1)
         if who == other or forgetful or {who, other} & self.quiet or "ingest" in (self.roles[who], self.roles[other]):
             return
         source, target = self.desks[who], self.desks[other]

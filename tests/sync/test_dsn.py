@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import psycopg
@@ -110,6 +112,23 @@ def test_b34_b36_the_environment_does_not_lead_elsewhere(
             assert row.fetchone() == (target.label.rpartition("/")[2], "pg_catalog", "5s")
 
 
+@pytest.mark.parametrize(
+    ("password", "text", "shown"),
+    [
+        ("x", "connection timeout expired", "connection timeout expired"),
+        ("time", "connection timeout expired", "connection timeout expired"),
+        ("time", "who says time says password", "who says *** says password"),
+        ("x", "cannot reach postgresql://ada:x@db/team", "cannot reach postgresql://ada:***@db/team"),
+        ("pw", "user=ada password=pw host=db", "user=ada password=*** host=db"),
+        ("p@ss1", "bad: p@ss1, postgresql://ada:p%40ss1@db", "bad: ***, postgresql://ada:***@db"),
+        ("correcthorsebatterystaple", "at correcthorsebatterystaple", "at ***"),
+    ],
+)
+def test_b39_what_is_hidden_tells_no_password(password: str, text: str, shown: str) -> None:
+    """A password is taken out of what a server says, and one that is part of other words leaves no gap in them."""
+    assert Target("postgresql://ada@db.example.org/team", password).masked(text) == shown
+
+
 def test_b34_nobody_there_is_for_later() -> None:
     """A closed port and a name that nobody has are RemoteUnavailable, in one line."""
     for url in ("postgresql://ada@127.0.0.1:1/team", "postgresql://ada@nobody.invalid/team"):
@@ -120,7 +139,26 @@ def test_b34_nobody_there_is_for_later() -> None:
 
 def test_b34_a_database_that_is_not_there_is_refused_by_name(postgres_url: str) -> None:
     """A wrong database or account is for the person to correct, not for later."""
-    for change in ({"dbname": "nowhere"}, {"user": "nobody_here"}):
+    for change, what in (({"dbname": "nowhere"}, "database"), ({"user": "nobody_here"}, "account")):
         target = Target(psycopg.conninfo.make_conninfo(postgres_url, **change))
-        with pytest.raises(RemoteRefused, match="there is no such"):
+        with pytest.raises(RemoteRefused, match=f"there is no such {what}") as refused:
             PostgresRemote(target).hello(Client("d", "1"), {})
+        assert ("create it first" in refused.value.remedy) == (what == "database")
+
+
+def test_b34_a_server_without_tls_is_told_from_one_that_lies() -> None:
+    """Where TLS is asked for and the server has none, that is said, and no certificate is blamed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse_tls() -> None:
+        client, _ = listener.accept()
+        client.recv(8)
+        client.sendall(b"N")
+        client.close()
+
+    threading.Thread(target=refuse_tls, daemon=True).start()
+    target = Target(f"postgresql://ada@127.0.0.1:{listener.getsockname()[1]}/team?sslmode=require")
+    with pytest.raises(RemoteRefused) as refused:
+        PostgresRemote(target).hello(Client("d", "1"), {})
+    listener.close()
+    assert "no TLS" in refused.value.title and "certificate" not in refused.value.remedy

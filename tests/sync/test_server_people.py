@@ -184,6 +184,29 @@ def test_b36_the_sql_for_a_login_holds_no_password(postgres_shared: InPostgres) 
             login_script(postgres_shared.workspace, wrong, "member")
 
 
+def test_b36_a_superuser_who_belongs_to_no_ledger_enrols_by_that_sql(postgres_shared: InPostgres) -> None:
+    """The SQL for a login works for whoever runs the server, and for an admin of the ledger who may make logins; the session is
+    its own again afterwards. One who only may make logins enrols nobody."""
+    keeper, admin, other = (postgres_shared.login(name) for name in ("keeper", "grace", "mallory"))
+    postgres_shared.run(f"ALTER ROLE {keeper} SUPERUSER; ALTER ROLE {admin} CREATEROLE; ALTER ROLE {other} CREATEROLE")
+    postgres_shared.enrol("grace", "admin")
+    for who, works in ((keeper, True), (admin, True), (other, False)):
+        name = postgres_shared.login(f"new_{who}")
+        postgres_shared.run(f"DROP ROLE {name}")
+        text = login_script(postgres_shared.workspace, name, "member")
+        with psycopg.connect(postgres_shared.address(who), autocommit=True) as connection:
+            script = text.replace(text.splitlines()[1], "")
+            if works:
+                connection.execute(script)
+                assert connection.execute("SELECT session_user").fetchone() == (who,)
+            else:
+                with pytest.raises(psycopg.Error):
+                    connection.execute(script)
+                postgres_shared.run(f"CREATE ROLE {name}")
+        found = postgres_shared.run("SELECT role FROM sync.member WHERE login = %s", name)
+        assert found == ([("member",)] if works else [])
+
+
 def test_b34_a_listener_whose_line_is_cut_says_so_and_begins_anew(postgres_shared: InPostgres) -> None:
     """An ended connection is RemoteUnavailable once; the next wait listens again, and a stranger's ledger is not heard."""
     login, stop = postgres_shared.enrol("ada", "member"), threading.Event()

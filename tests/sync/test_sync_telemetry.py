@@ -15,9 +15,20 @@ from ledger_tui.domain.sync.digest import digest_of
 from ledger_tui.domain.sync.records import STREAMS, Record, Stream, derived_rid
 from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.domain.values import SpanRecord, TokenUsage
-from ledger_tui.store import late_prices, open_spans, recount, retention, sync_sharing, sync_standing, telemetry
+from ledger_tui.store import (
+    late_prices,
+    open_spans,
+    recount,
+    retention,
+    sync_preview,
+    sync_refused,
+    sync_sharing,
+    sync_standing,
+    telemetry,
+)
 from ledger_tui.store.retention import Kinds
 from ledger_tui.store.sync_log import LedgerLog
+from ledger_tui.store.sync_shelves import SHELVES
 from ledger_tui.sync.door import Client, Remote
 from ledger_tui.sync.engine import FAILPOINTS, Engine, Receipt
 from ledger_tui.sync.memory import MemoryServer
@@ -241,6 +252,72 @@ def test_i12_what_rules_keep_at_home_never_leaves(ledgers: Callable[[], Ledger])
     assert "private/a" in bodies and sync(mine, remote).agreed
 
 
+def test_records_of_ones_own_that_were_refused_can_be_looked_at(ledgers: Callable[[], Ledger]) -> None:
+    """Whatever the server refuses of calls, steps, renders, rates and texts is still here to the byte; what is not here is None."""
+    mine = ledgers()
+    share(mine, Sharing().with_rule(None, texts=True))
+    mine.save("p", "Hi {{ name }}")
+    mine.door.execute("p", {"name": "Ada"}, model="offline")
+    (key,) = write(mine, call("t", "a", cost_nusd=None, unpriced=True))
+    mine.door.prices.add("openai", "gpt-x", {"input": "2.5", "output": "10"}, from_us=1)
+    mine.door.log_external_span("u", span_id="a", name="ask", kind="llm", model="openai/gpt-x", prompt_tokens=7)
+    mine.door.flush()
+    with mine.database.lean_write() as lean:
+        assert late_prices.take_in(lean, key, rid=ids.new_id(), at_us=NOW_US, nusd=7, card=None)
+    log = LedgerLog(mine.database)
+    rows_here = log.pending("telemetry", 100, 10**6)
+    assert {row.kind for row in rows_here} == {"card", "usage", "execution", "span", "late_price"}
+    log.settle("telemetry", {row.rid: number for number, row in enumerate(rows_here, 1)}, {}, None)
+    assert log.pending("bodies", 100, 10**6)
+    with mine.database.lean_write() as lean:
+        for shelf in SHELVES:
+            lean.execute(f"UPDATE {shelf.table} SET commit_seq = NULL")
+    streams: tuple[Stream, Stream] = ("telemetry", "bodies")
+    for stream in streams:
+        refused = log.pending(stream, 100, 10**6)
+        log.settle(stream, {}, {row.rid: "no" for row in refused}, None)
+        with mine.database.lean() as lean:
+            assert [sync_refused.record(lean, stream, row.rid) for row in refused] == refused
+            assert sync_refused.record(lean, stream, ids.new_id()) is None
+
+
+@pytest.mark.parametrize("folders", [False, True])
+def test_what_would_go_counts_texts_that_follow_their_calls(ledgers: Callable[[], Ledger], folders: bool) -> None:
+    """The texts of calls, steps and renders that wait themselves are counted as the next sync sends them: by rule, only where there
+    are any, and none twice after the server lost its history."""
+    server, mine = MemoryServer(), ledgers()
+    rules = Sharing().with_rule(None, texts=True)
+    if folders:
+        rules = rules.with_rule("private/", numbers=False).with_rule("quiet/", texts=False)
+    share(mine, rules)
+
+    def counted() -> int:
+        with mine.database.lean() as lean:
+            return sync_preview.going(lean, sync_sharing.sharing(lean)).texts
+
+    nothing = {"input": None, "output": None, "session_id": None, "user_identifier": None}
+    for round, word in enumerate(("one", "sk-" + "a1" * 20)):
+        for name in ("private/a", "team/a", "quiet/a"):
+            mine.save(name, f"Hi {{{{ name }}}}, {round}")
+            mine.door.execute(name, {"name": word}, model="offline", trace_id=f"{name}{round}")
+        write(
+            mine, call(f"{round}", "a", **nothing), call(f"{round}", "b", **{**nothing, "session_id": "s"}),
+            call(f"{round}", "c", **nothing, attributes={"k": word}),
+            call(f"{round}", "d", **nothing, attributes={retention.MARK: 1}),
+        )  # fmt: skip
+        told = counted()
+        assert told == (3 if folders else 9) + 2
+        assert sync(mine, server.remote("ada", "maintainer")).kinds["text"] == told and counted() == 0
+    server.wipe()
+    share(mine, rules.with_rule("other/", texts=False))
+    log, remote = LedgerLog(mine.database), server.remote("ada", "maintainer")
+    bomb = Bomb("resync.offered")
+    with pytest.raises(Crash):
+        Engine(log, remote, Client("here", "1"), streams=STREAMS, at=bomb).sync()
+    told = counted()
+    assert sync(mine, remote).kinds["text"] == told > 0
+
+
 def test_texts_arrive_with_sessions_and_users_where_they_are_shared(ledgers: Callable[[], Ledger]) -> None:
     """Shared texts fill what the numbers left out: input, output, attributes, session and user, also in their sums; a key in
     a text is hidden on the way, and the text here stays whole."""
@@ -429,6 +506,28 @@ def test_i6_the_text_of_a_step_that_makes_room_for_a_twin_is_a_record_of_its_own
     for _ in range(2):
         sync(mine, remote)
     check(server, mine)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_i4_a_step_that_gets_another_id_is_not_taken_once_more_under_it(
+    ledgers: Callable[[], Ledger], first: int
+) -> None:
+    """When a step of this ledger has to make room for a twin, and another ledger has brought the same step under the id that it
+    gets then, in whatever order both come, it is here once."""
+    server, mine = MemoryServer(), ledgers()
+    remote = server.remote("ada", "maintainer")
+    write(mine, call("t", "a"))
+    sync(mine, remote)
+    (record,) = [row.record for row in server.histories["telemetry"].rows if row.record.kind == "span"]
+    server.wipe()
+    twin = Record("telemetry", record.rid, "span", canonical_json({**record.content(), "duration_us": 1}))
+    moved = Record("telemetry", derived_rid(record.rid, record.hash), "span", record.body)
+    both = [twin, moved] if first == 0 else [moved, twin]
+    server.remote("eve", "maintainer").push("telemetry", both, server.histories["telemetry"].end)
+    for _ in range(2):
+        sync(mine, remote)
+    check(server, mine)
+    assert sorted(rows(mine, "SELECT rid FROM spans")) == sorted((one.rid,) for one in both)
 
 
 def _deed(ledger: Ledger, chance: random.Random) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from ledger_tui.cli.sync import exchange, words
 from ledger_tui.cli.sync.password import asked
 from ledger_tui.cli.sync.progress import SyncLine
 from ledger_tui.errors import NotFound
+from ledger_tui.services import sync_asides
 from ledger_tui.services.executing import iso
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ def status(front: Front, as_json: bool) -> None:
     """Say where the ledger stands with its server, from the ledger alone: nobody is asked."""
     with front.ledger() as ledger:
         found = ledger.sync.status()
+        if "bodies" in found.waiting:
+            # Texts of calls that wait themselves are no records yet.
+            found = replace(found, waiting={**found.waiting, "bodies": ledger.sync.going().texts})
     if as_json:
         output.document(words.status_shape(found))
     elif not found.is_shared:
@@ -83,7 +88,8 @@ def _say_waiting(outlook: Outlook) -> bool:
 
 def _tell_differences(found: Sequence[Difference]) -> None:
     first = found[0]
-    output.line(f"✗ Both ends differ, first in {_place(first)}: {first.mine:,} records here, {first.theirs:,} there")
+    here = words.many(first.mine, "record", "records")
+    output.line(f"✗ Both ends differ, first in {_place(first)}: {here} here, {first.theirs:,} there")
     if len(found) > 1:
         output.line(f"  and in {len(found) - 1:,} more of these places; --json names all")
 
@@ -125,7 +131,7 @@ def devices(front: Front, as_json: bool) -> None:
          one.name + (" (this one)" if one.name == mine else "")]
         for one in found
     ]  # fmt: skip
-    output.table(["ACCOUNT", "ROLE", "LAST", "RECORDS", "DEVICE"], rows, right=(3,))
+    output.table(["ACCOUNT", "ROLE", "LAST", "RECORDS", "DEVICE"], rows, right=(3,), named=True)
     if not found:
         output.say("Nobody brought anything yet.")
 
@@ -149,7 +155,7 @@ def receipts(front: Front, limit: int, as_json: bool) -> None:
         came = words.counted(row.came, words.STREAM_WORDS)
         what = "  ".join(part for part in (f"▲ {went}" if went else "", f"▼ {came}" if came else "", *notes) if part)
         cells.append([shapes.age(row.at_us), f"= {row.agreed}" if row.agreed else "", what])
-    output.table(["AGE", "", "WHAT"], cells)
+    output.table(["AGE", "", "WHAT"], cells, whole=True)
     if not found:
         output.say("Nothing was exchanged yet.")
 
@@ -169,7 +175,8 @@ def quarantine(front: Front, shown: str | None, dropped: tuple[str, ...], everyt
     with front.ledger() as ledger:
         found = ledger.sync.asides()
         if shown is not None:
-            _show_one(_one_of(found, shown), as_json)
+            one = _one_of(found, shown)
+            _show_one(one, sync_asides.whole(ledger.database, one), as_json)
             return
         if dropped or everything:
             ledger.database.check_writable()
@@ -207,9 +214,9 @@ def _one_of(found: Sequence[Aside], key: str) -> Aside:
     return match[0]
 
 
-def _show_one(one: Aside, as_json: bool) -> None:
+def _show_one(one: Aside, whole: dict[str, Any] | None, as_json: bool) -> None:
     if as_json:
-        output.document(_aside_shape(one) | {"raw": None if one.raw is None else json.loads(one.raw)})
+        output.document(_aside_shape(one) | {"raw": whole})
         return
     for lead, said in (
         ("key", one.key),
@@ -219,8 +226,18 @@ def _show_one(one: Aside, as_json: bool) -> None:
         ("why", one.why),
     ):
         words.told(lead, said)
-    if one.raw is not None:
-        output.text(json.dumps(json.loads(one.raw), indent=2, ensure_ascii=True) + "\n")
+    if whole is not None:
+        output.text(json.dumps(_readable(whole), indent=2, ensure_ascii=True) + "\n")
+    else:
+        output.say("The record itself is not in this ledger any more.")
+
+
+def _readable(whole: dict[str, Any]) -> dict[str, Any]:
+    """A record with its body as the object that it is, where it is one."""
+    try:
+        return {**whole, "body": json.loads(whole["body"])}
+    except (ValueError, RecursionError):
+        return whole
 
 
 def _aside_shape(one: Aside) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def members(front: Front, as_json: bool) -> None:
         shown = [{"login": one.login, "role": one.role, "since": iso(one.since_us)} for one in found]
         output.document({"members": shown})
         return
-    output.table(["LOGIN", "ROLE", "SINCE"], [[one.login, one.role, shapes.age(one.since_us)] for one in found])
+    rows = [[one.login, one.role, shapes.age(one.since_us)] for one in found]
+    output.table(["LOGIN", "ROLE", "SINCE"], rows, named=True)
 
 
 @click.command()

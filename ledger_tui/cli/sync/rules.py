@@ -10,8 +10,11 @@ from ledger_tui.cli import output
 from ledger_tui.cli.front import Front, json_option, pass_front
 from ledger_tui.cli.sync import words
 from ledger_tui.errors import NotFound
+from ledger_tui.services import sync_folders
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger_tui.domain.sync.sharing import Share, Sharing
 
 
@@ -19,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--numbers/--no-numbers", default=None, help="Calls, steps and renders as numbers and names.")
 @click.option("--texts/--no-texts", default=None, help="What was sent and answered, too; goes only where numbers do.")
 @click.option(
-    "--folder", "folders", multiple=True, metavar="FOLDER", help="Only for a folder (support/) or one prompt."
+    "--folder",
+    "folders",
+    multiple=True,
+    metavar="FOLDER",
+    help="Only for a folder (support/) or one prompt; may be repeated.",
 )
 @click.option(
     "--remove-folder", "removed", multiple=True, metavar="FOLDER", help="Let the usual rule hold there again."
@@ -43,8 +50,10 @@ def share(
     if folders and not changes:
         raise click.UsageError("--folder needs --numbers, --no-numbers, --texts or --no-texts.")
     with front.ledger() as ledger:
-        before = rules = ledger.sync.sharing()
-        rules = _changed(rules, changes, folders, removed)
+        before = ledger.sync.sharing()
+        names = [one.name for one in ledger.registry.prompts(archived=True)] if folders else []
+        asked = [sync_folders.meant(folder, names) for folder in folders]
+        rules = _changed(before, changes, asked, removed)
         if rules != before:
             ledger.database.check_writable()
             ledger.sync.set_sharing(rules)
@@ -54,18 +63,29 @@ def share(
     rows = [["", _yes(True), _yes(rules.usual.numbers), _texts(rules.usual)]]
     rows += [[folder, _yes(True), _yes(one.numbers), _texts(one)] for folder, one in rules.folders]
     rows[0][0] = "everything else" if rules.folders else "everything"
-    output.table(["WHAT BELONGS TO", "PROMPTS", "NUMBERS", "TEXTS"], rows)
+    output.table(["WHAT BELONGS TO", "PROMPTS", "NUMBERS", "TEXTS"], rows, named=True)
+    _say_covered(asked, names)
     _comment(before, rules)
 
 
-def _changed(rules: Sharing, changes: dict[str, bool], folders: tuple[str, ...], removed: tuple[str, ...]) -> Sharing:
-    for folder in removed:
+def _changed(rules: Sharing, changes: dict[str, bool], folders: Sequence[str], removed: Sequence[str]) -> Sharing:
+    for given in removed:
+        folder = given if given in dict(rules.folders) else given + "/"
         if folder not in dict(rules.folders):
-            raise NotFound(folder, title="This folder has no rule of its own", remedy="See: ledger-tui sync share")
+            raise NotFound(given, title="This folder has no rule of its own", remedy="See: ledger-tui sync share")
         rules = rules.without_folder(folder)
     for one in folders or ((None,) if changes else ()):
         rules = rules.with_rule(one, **changes)
     return rules
+
+
+def _say_covered(rules: Sequence[str], names: Sequence[str]) -> None:
+    """Say of rules that were just given which prompts they are about, where that may be another thing than was meant."""
+    for rule in rules:
+        if not sync_folders.covers(rule, names):
+            output.say(f"! {rule} covers nothing yet: no prompt is below it.")
+        elif not rule.endswith("/") and sync_folders.covers(rule + "/", names):
+            output.say(f"! {rule} is one prompt; what is below it is the folder {rule}/")
 
 
 def _yes(value: bool) -> str:
