@@ -6,7 +6,7 @@ The registry's facts are the journal (sync_facts.py), telemetry the typed tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from ledger_tui.store import (
     sync_telemetry,
     sync_texts,
 )
+from ledger_tui.store.sync_owners import OWNERS
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
 from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
@@ -150,9 +151,9 @@ class LedgerLog:
         sharing = _sharing(lean)
         for shelf, rows in by_shelf.items():
             shelf.mark(lean, rows)
-            if isinstance(shelf, Shelf) and shelf.kind in sync_texts.OWNERS and "bodies" in sharing.streams:
+            if isinstance(shelf, Shelf) and shelf.kind in OWNERS and "bodies" in sharing.streams:
                 keys = [key for key, seq in rows if seq is not None and seq > FORGOTTEN]
-                queue_texts(lean, shelf, keys, sharing)
+                sync_texts.queue(lean, shelf, keys, sharing)
 
     def apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position, at: At) -> Applied:
         with self._database.lean_write() as lean:
@@ -242,7 +243,7 @@ class LedgerLog:
         return dict(sorted(found.items()))
 
     def digest(self, stream: Stream) -> Digest:
-        """The digest of everything that is accepted."""
+        """The digest of all that is accepted."""
         return merged(self.digests(stream).values())
 
     def set_aside(self) -> int:
@@ -287,15 +288,3 @@ def _accepted_pages(lean: Lean, stream: Stream) -> Iterator[list[Record]]:
         while page := shelf.accepted(lean, key, _PAGE):
             key = page[-1].key
             yield [held.record for held in page]
-
-
-def queue_texts(lean: Lean, shelf: Shelf, keys: Iterable[Key], sharing: Sharing) -> None:
-    """Let the texts of rows that a server has go, as far as the rules share them."""
-    wanted = list(keys)
-    if sharing.folders:
-        names = {row[0]: row[1] for row in lean.fetch("SELECT id, name FROM prompts")}
-        held = shelf.by_keys(lean, wanted)
-        wanted = [one.key for one in held if sharing.of(names.get(one.prompt_id or "")).texts]
-    elif not sharing.usual.texts:
-        return
-    sync_texts.enqueue(lean, shelf.kind, wanted)

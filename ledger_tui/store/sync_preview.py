@@ -98,7 +98,7 @@ def texts(lean: Lean, sharing: Sharing) -> int:
 
 
 def _to_be_queued(lean: Lean, shelf: Shelf, sharing: Sharing) -> int:
-    """How many texts ``sync_log.queue_texts`` will let go once the server has the rows of a shelf."""
+    """How many texts ``sync_texts.queue`` will let go once the server has the rows of a shelf."""
     source, has_text, queued, rid = _TEXTS_OF[shelf]
     where = f"({has_text}) AND NOT EXISTS (SELECT 1 FROM sync_texts x WHERE {queued}) AND {rid} NOT IN ({_KEPT_FOR})"
     counts = _by_rule(lean, shelf, sharing, source, where)

@@ -187,7 +187,7 @@ def blank_texts(lean: Lean, rids: Sequence[str]) -> None:
 
 
 def empty(lean: Lean, owner: str, keys: Sequence[Key], purge: Mapping[str, str] | None = None) -> None:
-    """Take the texts of rows (``sync_texts.OWNERS``) away here, whether they were shared or not. purge: as ``retention.PURGE``."""
+    """Take the texts of rows (``sync_owners.OWNERS``) away here, whether they were shared or not. purge: as ``retention.PURGE``."""
     mark = json.dumps({MARK: clock.now_us(), **({PURGE: purge} if purge else {})})
     lean.executemany(_EMPTIED[owner], [{"key": key} | ({"mark": mark} if owner == "span" else {}) for key in keys])
     if owner != "span":

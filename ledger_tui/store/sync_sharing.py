@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync.sharing import Sharing, sharing_of
-from ledger_tui.store import sync_standing, sync_telemetry
-from ledger_tui.store.sync_log import queue_texts
+from ledger_tui.store import sync_standing, sync_telemetry, sync_texts
+from ledger_tui.store.sync_owners import OWNERS
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SHELVES
-from ledger_tui.store.sync_texts import OWNERS
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -39,4 +38,4 @@ def set_sharing(lean: Lean, rules: Sharing) -> None:
             key = None
             while page := shelf.accepted(lean, key, _PAGE):
                 key = page[-1].key
-                queue_texts(lean, shelf, [held.key for held in page], rules)
+                sync_texts.queue(lean, shelf, [held.key for held in page], rules)

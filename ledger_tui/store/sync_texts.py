@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ledger_tui.domain.content import canonical_json
 from ledger_tui.domain.redaction import without_keys
@@ -16,9 +16,10 @@ from ledger_tui.domain.retention import MARK
 from ledger_tui.domain.sync import records
 from ledger_tui.domain.sync.bodies import RV
 from ledger_tui.domain.sync.records import Delivered, Record, Stream, derived_rid
-from ledger_tui.store import day_sums, open_spans, search_index
+from ledger_tui.domain.sync.sharing import Sharing
 from ledger_tui.store.sync_coming import NEWER, ORPHAN
-from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, span_keys_at
+from ledger_tui.store.sync_owners import NOTHING, OWNERS, fill
+from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf, span_keys_at
 from ledger_tui.store.sync_standing import CHUNK, FORGOTTEN, Taken, note_pruned, pruned
 
 if TYPE_CHECKING:
@@ -37,43 +38,18 @@ _JSON = (
     "response_metadata",
     "tool_calls",
 )
-_NOTHING = {"attributes": "{}", "parameters": "{}", "rendered": "[]", "metadata": "{}", "included": "[]", "params": "{}",
-            "messages": "[]", "response_metadata": "{}"}  # fmt: skip
-"""What such a column holds while it has no text."""
 
 
-class _Owner(NamedTuple):
-    """Whose texts they are: where its parts are read and written."""
-
-    parts: tuple[str, ...]
-    own: str
-    """SQL: key, rid, trace id and span id (NULL for what is in no trace), then the parts."""
-    table: str
-    key: str
-
-
-OWNERS: Mapping[str, _Owner] = {
-    "span": _Owner(
-        ("input", "output", "error", "attributes", "session_id", "user_identifier"),
-        "SELECT s.id, s.rid, t.trace_id, s.span_id, p.input, p.output, p.error, p.attributes, s.session_id, "
-        "s.user_identifier FROM spans s JOIN traces t ON t.id = s.trace_key "
-        "LEFT JOIN span_payloads p ON p.span_key = s.id WHERE s.id IN",
-        "span_payloads", "span_key",
-    ),
-    "usage": _Owner(
-        ("parameters", "rendered", "content", "metadata", "included", "session_id", "user_identifier"),
-        "SELECT id, id, NULL, NULL, parameters, rendered, content, metadata, included, session_id, user_identifier "
-        "FROM usages WHERE id IN",
-        "usages", "id",
-    ),
-    "execution": _Owner(
-        ("params", "messages", "response", "tool_calls", "response_metadata", "error"),
-        "SELECT id, id, NULL, NULL, params, messages, response, tool_calls, response_metadata, error "
-        "FROM executions WHERE id IN",
-        "executions", "id",
-    ),
-}  # fmt: skip
-_SESSIONS = ("session_id", "user_identifier")
+def queue(lean: Lean, shelf: Shelf, keys: Iterable[Key], sharing: Sharing) -> None:
+    """Let the texts of rows that a server has go, as far as the rules share them."""
+    wanted = list(keys)
+    if sharing.folders:
+        names = {row[0]: row[1] for row in lean.fetch("SELECT id, name FROM prompts")}
+        held = shelf.by_keys(lean, wanted)
+        wanted = [one.key for one in held if sharing.of(names.get(one.prompt_id or "")).texts]
+    elif not sharing.usual.texts:
+        return
+    enqueue(lean, shelf.kind, wanted)
 
 
 def enqueue(lean: Lean, owner: str, keys: Sequence[Key]) -> None:
@@ -100,7 +76,7 @@ def _written(lean: Lean, owner: str, keys: Sequence[Key]) -> Iterator[tuple[Key,
             parts = {
                 name: value
                 for name, value in zip(kind.parts, values, strict=True)
-                if value is not None and value != _NOTHING.get(name) and not value.startswith(f'{{"{MARK}":')
+                if value is not None and value != NOTHING.get(name) and not value.startswith(f'{{"{MARK}":')
             }
             yield key, _record(owner, rid, trace_id, span_id, parts) if parts else None
 
@@ -248,7 +224,7 @@ def give(lean: Lean, record: Record, seq: int | None) -> bool:
     key = _owner_key(lean, content)
     if key is None:
         return False
-    _fill(lean, content["of"], key, content["parts"])
+    fill(lean, content["of"], key, content["parts"])
     made = dict(_written(lean, content["of"], [key])).get(key)
     if made == record:
         _insert(lean, record.rid, content["of"], key, seq)
@@ -296,41 +272,6 @@ def _owner_key(lean: Lean, content: Mapping[str, Any]) -> Key | None:
     table = OWNERS[content["of"]].table
     row = lean.one(f"SELECT id FROM {table} WHERE id = :id", {"id": content["for"]})
     return None if row is None else str(row[0])
-
-
-def _fill(lean: Lean, owner: str, key: Key, parts: Mapping[str, str]) -> None:
-    """Write the parts that the owner does not have."""
-    kind = OWNERS[owner]
-    apart = _SESSIONS if owner == "span" else ()
-    for name, text in parts.items():
-        if name in apart:
-            continue
-        empty = f"{name} IS NULL OR {name} = '{_NOTHING[name]}'" if name in _NOTHING else f"{name} IS NULL"
-        sql = f"UPDATE {kind.table} SET {name} = :text WHERE {kind.key} = :key AND ({empty})"
-        lean.execute(sql, {"text": text, "key": key})
-    if owner == "span":
-        _set_parties(lean, int(key), {name: parts[name] for name in _SESSIONS if name in parts})
-        search_index.forget_spans(lean, [int(key)])
-        lean.execute("UPDATE span_payloads SET indexed = :no WHERE span_key = :key", {"key": key, "no": False})
-
-
-def _set_parties(lean: Lean, key: int, parties: Mapping[str, str]) -> None:
-    """Give a span its session and user, and count it for them."""
-    before = open_spans.stored(lean, key)
-    if not parties or before is None:
-        return
-    for name, value in parties.items():
-        lean.execute(
-            f"UPDATE spans SET {name} = :value WHERE id = :key AND {name} IS NULL", {"value": value, "key": key}
-        )
-        lean.execute(
-            f"UPDATE traces SET {name} = :value WHERE {name} IS NULL "
-            "AND id = (SELECT trace_key FROM spans WHERE id = :key)",
-            {"value": value, "key": key},
-        )
-    after = open_spans.stored(lean, key)
-    if after is not None and after[0] != before[0]:
-        day_sums.add(lean, [after[0]], gone=[before[0]])
 
 
 def _marks(names: Iterable[str]) -> str:

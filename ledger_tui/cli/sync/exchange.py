@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 _MANY_PROMPTS = 40
 
 
-def exchanged(ledger: PromptLedger) -> Receipt:
-    """One exchange, with progress where somebody watches. Raises as ``SyncService.sync``."""
+def exchanged(ledger: PromptLedger, *, anew: bool = False) -> Receipt:
+    """One exchange, with progress where somebody watches. anew, and what it raises: as ``SyncService.sync``."""
     with SyncLine(f"meeting {ledger.sync.status().address} …") as shown:
-        return ledger.sync.sync(shown)
+        return ledger.sync.sync(shown, anew=anew)
 
 
-def once(ledger: PromptLedger, as_json: bool) -> int:
-    """Exchange once and say what was done."""
+def once(ledger: PromptLedger, as_json: bool, *, anew: bool = False) -> int:
+    """Exchange once and say what was done. anew: whatever is missing at either end, compared record by record."""
     try:
-        receipt = asked(ledger, lambda: exchanged(ledger))
+        receipt = asked(ledger, lambda: exchanged(ledger, anew=anew))
     except KeyboardInterrupt:
         output.say("Interrupted. What went and came stays; the next sync goes on.")
         return INTERRUPTED

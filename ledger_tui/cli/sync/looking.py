@@ -51,7 +51,8 @@ def status(front: Front, as_json: bool) -> None:
 def verify(front: Front, as_json: bool) -> int:
     """Prove that both ends hold the same, by reading every record at both; ends with 3 where they differ.
 
-    It compares what was exchanged: what waits at either end is told, and is no proof of anything.
+    It exchanges first, as 'ledger-tui sync' does, and compares what was exchanged: what still waits, or was set aside, is told
+    and is no proof of anything.
     """
     with front.ledger() as ledger:
 
@@ -60,6 +61,7 @@ def verify(front: Front, as_json: bool) -> int:
                 return ledger.sync.prove(on_progress=line), ledger.sync.outlook()
 
         proof, outlook = asked(ledger, compare)
+        aside = ledger.sync.status().aside
     if as_json:
         output.document(_proof_shape(proof, outlook))
     elif not proof.differences:
@@ -67,11 +69,13 @@ def verify(front: Front, as_json: bool) -> int:
         output.line(f"✓ Both ends hold the same: {held}")
         output.line(f"= {proof.digits}")
         _say_waiting(outlook)
+        _say_aside(aside)
     else:
         _tell_differences(proof.differences)
         if not _say_waiting(outlook):
             output.say(
-                "  → Run 'ledger-tui sync', then verify again. If it stays: 'ledger-tui sync quarantine', 'sync log'."
+                "  → Run 'ledger-tui sync --anew': it exchanges all that one end lacks. Then verify again; what came damaged is in "
+                "'ledger-tui sync quarantine'."
             )
     return NOT_HELD if proof.differences else DONE
 
@@ -84,6 +88,14 @@ def _say_waiting(outlook: Outlook) -> bool:
     if going:
         output.say(f"  {going} wait here and were not compared.")
     return bool(coming)
+
+
+def _say_aside(count: int) -> None:
+    if count:
+        are = "is" if count == 1 else "are"
+        output.say(
+            f"  {words.many(count, 'record', 'records')} set aside {are} not in it: see 'ledger-tui sync quarantine'."
+        )
 
 
 def _tell_differences(found: Sequence[Difference]) -> None:
