@@ -85,16 +85,26 @@ def card_of(content: Mapping[str, Any]) -> str | None:
     return canonical_json(card) if isinstance(card, dict) else None
 
 
+_CHECKS: Mapping[str, tuple[tuple[str, type, bool, int], ...]] = {
+    kind: tuple(
+        (name, wanted, name in NEEDED[kind], LARGEST.get(name, _LARGEST)) for name, wanted in FIELDS[kind].items()
+    )
+    for kind in FIELDS
+}
+"""Of each kind the fields: name, type, whether it is needed, and the largest number it may be."""
+
+
 def fault(kind: str, content: Mapping[str, Any]) -> str | None:
     """Why a body of a known kind cannot be one, as a short phrase; None when it can."""
-    for name, wanted in FIELDS[kind].items():
-        value = content.get(name)
+    get = content.get
+    for name, wanted, is_needed, largest in _CHECKS[kind]:
+        value: Any = get(name)
         if value is None:
-            if name in NEEDED[kind]:
+            if is_needed:
                 return f"it has no {name}"
-        elif type(value) is not wanted or (isinstance(value, str) and len(value) > LONGEST):
+        elif type(value) is not wanted or (wanted is str and len(value) > LONGEST):
             return f"its {name} is malformed"
-        elif isinstance(value, int) and not 0 <= value <= LARGEST.get(name, _LARGEST):
+        elif wanted is int and not 0 <= value <= largest:
             return f"its {name} cannot be true"
     if "status" in FIELDS[kind] and content["status"] not in TERMINAL:
         return "it has not ended"
