@@ -98,13 +98,13 @@ def fault(kind: str, content: Mapping[str, Any]) -> str | None:
     """Why a body of a known kind cannot be one, as a short phrase; None when it can."""
     get = content.get
     for name, wanted, is_needed, largest in _CHECKS[kind]:
-        value: Any = get(name)
+        value = get(name)
         if value is None:
             if is_needed:
                 return f"it has no {name}"
-        elif type(value) is not wanted or (wanted is str and len(value) > LONGEST):
+        elif type(value) is not wanted or (isinstance(value, str) and len(value) > LONGEST):
             return f"its {name} is malformed"
-        elif wanted is int and not 0 <= value <= largest:
+        elif isinstance(value, int) and not 0 <= value <= largest:
             return f"its {name} cannot be true"
     if "status" in FIELDS[kind] and content["status"] not in TERMINAL:
         return "it has not ended"
