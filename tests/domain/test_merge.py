@@ -49,6 +49,13 @@ def test_a_merge_does_not_know_who_is_who(base: str, mine: str, theirs: str) -> 
     assert [(h.base, h.mine, h.theirs) for h in here.hunks] == [(h.base, h.theirs, h.mine) for h in there.hunks]
 
 
+@given(TEXTS | st.none(), TEXTS, TEXTS)
+def test_no_two_neighbours_are_both_unchanged(base: str | None, mine: str, theirs: str) -> None:
+    """A run of lines that nobody changed is one hunk, however the texts were matched."""
+    kinds = _kinds(merge(base, mine, theirs))
+    assert ("unchanged", "unchanged") not in zip(kinds, kinds[1:], strict=False)
+
+
 def test_each_kind_of_hunk() -> None:
     """Changes apart from each other need nobody; the same line changed differently does, and can be taken from either or both."""
     found = merge("1\n2\n3\n4\n5\n6\n7", "1\nmine\n3\nM\n5\nsame\n7", "1\n2\n3\nT\n5\nsame\n7\nnew")
