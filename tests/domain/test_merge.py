@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_merge_does_not_know_who_is_who(base: str, mine: str, theirs: str) -> 
 def test_no_two_neighbours_are_both_unchanged(base: str | None, mine: str, theirs: str) -> None:
     """A run of lines that nobody changed is one hunk, however the texts were matched."""
     kinds = _kinds(merge(base, mine, theirs))
-    assert ("unchanged", "unchanged") not in zip(kinds, kinds[1:], strict=False)
+    assert ("unchanged", "unchanged") not in itertools.pairwise(kinds)
 
 
 def test_each_kind_of_hunk() -> None:
