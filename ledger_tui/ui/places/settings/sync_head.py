@@ -42,7 +42,8 @@ def failure_words(reading: SyncReading, now_us: int) -> str:
     status = reading.status
     if not status.error:
         return ""
-    since = f" (for {measure.age(status.failing_since_us, now_us)})" if status.failing_since_us is not None else ""
+    age = measure.age(status.failing_since_us, now_us) if status.failing_since_us is not None else ""
+    since = f" (for {age})" if age[:1].isdigit() else ""
     sign = "✗" if bar(status) else "⊘"
     return f"{sign} {status.error}{since}. {remedy(status, reading.password_source)}".strip()
 
