@@ -169,7 +169,7 @@ class SharingApp(LookingBack, inherit_bindings=False):
         from ledger_tui.ui.sync_words import here
 
         self.post_message(self.Exchanged())
-        self.place.show_error(here(error))
+        self.place.show_error(here(error) if isinstance(error, LedgerError) else error)
 
     def _start(self) -> None:
         from ledger_tui.services.sync_runner import SyncRunner

@@ -63,9 +63,9 @@ def remedy(status: SyncStatus, source: str) -> str:
     return _SET_ELSEWHERE.get(source, TYPE_IT)
 
 
-def here(error: Exception) -> Exception:
+def here(error: LedgerError) -> LedgerError:
     """An error with what to do about it at the workstation."""
-    if isinstance(error, LedgerError) and BARS.get(error.title) in (NO_PASSWORD, WRONG_PASSWORD):
+    if BARS.get(error.title) in (NO_PASSWORD, WRONG_PASSWORD):
         return LedgerError(error.cause, title=error.title, remedy="Settings ▸ Sync says what to do.")
     return error
 

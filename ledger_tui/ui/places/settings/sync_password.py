@@ -16,6 +16,7 @@ from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.dialogs.base import Dialog
 from ledger_tui.ui.safe import content
+from ledger_tui.ui.sync_words import here
 
 if TYPE_CHECKING:
     from ledger_tui.services.sync import SyncService
@@ -35,9 +36,10 @@ def told(error: Exception, field: str = "") -> str:
 
     if not isinstance(error, LedgerError):
         return f"✗ Something went wrong: {type(error).__name__}."
+    shown = here(error)
     if isinstance(error, PasswordWanted) and field:
-        error = LedgerError(error.cause, title=error.title, remedy=f"Enter the password {field}.")
-    return f"✗ {error.title}. {error.explained}".strip()
+        shown = LedgerError(error.cause, title=error.title, remedy=f"Enter the password {field}.")
+    return f"✗ {shown.title}. {shown.explained}".strip()
 
 
 def tell_kept(app: LedgerApp, words: str, title: str, kept: str) -> None:
