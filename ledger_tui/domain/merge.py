@@ -1,14 +1,15 @@
 """What two people made of one text, hunk by hunk: three texts side by side, and the text that comes of taking from either.
 
 Pure, and bounded on any input as ``diff_match`` is. A **hunk** is a run of lines that both left alone, that one changed, that
-both changed alike, or that both changed differently: only the last needs a person.
+both changed alike, or that both changed differently: only the last needs a person. No two neighbours are both unchanged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, groupby
 from typing import Literal, NamedTuple
 
 from ledger_tui.domain.diff_match import Work, matching
@@ -81,8 +82,7 @@ def merge(base: str | None, mine: str, theirs: str) -> Merge:
     work = Work()
     ours, others = mine.split("\n"), theirs.split("\n")
     root = _shared(ours, others, work) if base is None else base.split("\n")
-    hunks = list(_hunks(root, ours, others, work))
-    return Merge(tuple(hunks), work.note)
+    return Merge(tuple(_joined(_hunks(root, ours, others, work))), work.note)
 
 
 def _shared(mine: Sequence[str], theirs: Sequence[str], work: Work) -> list[str]:
@@ -100,6 +100,16 @@ def _hunks(base: Sequence[str], mine: Sequence[str], theirs: Sequence[str], work
             lines = tuple(base[at[0] : at[0] + count])
             yield Hunk("unchanged", lines, lines, lines)
         done = (at[0] + count, at[1] + count, at[2] + count)
+
+
+def _joined(hunks: Iterable[Hunk]) -> Iterator[Hunk]:
+    """The hunks with unchanged neighbours as one."""
+    for unchanged, run in groupby(hunks, lambda hunk: hunk.kind == "unchanged"):
+        if unchanged:
+            lines = tuple(chain.from_iterable(hunk.base for hunk in run))
+            yield Hunk("unchanged", lines, lines, lines)
+        else:
+            yield from run
 
 
 def _kind(base: tuple[str, ...], mine: tuple[str, ...], theirs: tuple[str, ...]) -> HunkKind:

@@ -96,6 +96,9 @@ class Place(Screen[None]):
     def sync_changed(self) -> None:
         """Called when ``app.sync_view`` is another one."""
 
+    def sync_looked(self) -> None:
+        """Called every few seconds, whether ``app.sync_view`` is another one or only older."""
+
     def ledger_changed(self) -> None:
         """Called when ``ledger`` is another moment of the workspace: read again what is shown."""
         self.registry_changed()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,28 @@ from textual import on
 from textual.message import Message
 
 from ledger_tui.domain import clock
-from ledger_tui.errors import LedgerError
+from ledger_tui.errors import Conflict, LedgerError
 from ledger_tui.ui.looking_back import LookingBack
 from ledger_tui.ui.place import Place
 
 if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.services.arrivals import Look
+    from ledger_tui.services.sync import SyncService
     from ledger_tui.services.sync_runner import SyncRunner
     from ledger_tui.services.sync_values import SyncStatus
     from ledger_tui.sync.engine import Progress, Receipt
     from ledger_tui.ui.widgets.top_line import LineFacts
 
 LOOK_EVERY_S = 4.0
+AGAIN_S, WAIT_S = 0.2, 30.0
+"""How often an exchange that a person asked for tries to begin while another one is under way, and for how long."""
 END_S = 3.0
 """How long leaving waits for an exchange to stop; what is cut off goes on with the next one."""
+
+
+class _Stopped(Exception):
+    """Ends an exchange between two of its steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ class SharingApp(LookingBack, inherit_bindings=False):
     def _take(self, status: SyncStatus, conflicts: int, look: Look | None) -> None:
         news = look.news if look is not None else {}
         self._show(replace(self.sync_view, status=status, conflicts=conflicts, news=news))
+        self._tell_places("sync_looked")
         if status.is_shared and self._thread is None:
             self._start()
         elif not status.is_shared and self._thread is not None:
@@ -114,13 +123,15 @@ class SharingApp(LookingBack, inherit_bindings=False):
                     place.registry_arrived(look.came)
 
     def _show(self, view: SyncView) -> None:
-        from ledger_tui.ui.sync_words import line_forms
+        from ledger_tui.ui.sync_words import line_forms, line_state
 
         before, self.sync_view = self.sync_view, view
         forms: tuple[str, ...] = ()
+        state = "ok"
         if view.status is not None:
             forms = line_forms(view.status, view.conflicts, view.progress, clock.now_us())
-        self.facts = replace(self.facts, sync=forms)
+            state = line_state(view.status)
+        self.facts = replace(self.facts, sync=forms, sync_state=state)
         if before != view:
             self._tell_places("sync_changed")
 
@@ -143,6 +154,22 @@ class SharingApp(LookingBack, inherit_bindings=False):
         """Exchange now, where the ledger is shared."""
         if self._runner is not None:
             self._runner.poke()
+
+    def exchange_now(self) -> None:
+        """Exchange because a person asks for it: what goes wrong is told."""
+        sync, stop = self.ledger.sync, self._stop
+        self.place.load(
+            lambda: _exchange(sync, stop, self._tell_exchanging),
+            lambda _: self.post_message(self.Exchanged()),
+            group="sync-now",
+            failed=self._not_exchanged,
+        )
+
+    def _not_exchanged(self, error: Exception) -> None:
+        from ledger_tui.ui.sync_words import here
+
+        self.post_message(self.Exchanged())
+        self.place.show_error(here(error) if isinstance(error, LedgerError) else error)
 
     def _start(self) -> None:
         from ledger_tui.services.sync_runner import SyncRunner
@@ -195,6 +222,28 @@ class SharingApp(LookingBack, inherit_bindings=False):
     def _exchanged(self) -> None:
         self._show(replace(self.sync_view, progress=None))
         self.look_at_sharing()
+
+
+def _exchange(sync: SyncService, stop: threading.Event, tell: Callable[[Progress], None]) -> None:
+    """For a thread: one exchange, after the one that is under way; none once it is to stop. Raises LedgerError."""
+    until_s = time.monotonic() + WAIT_S
+
+    def tell_or_end(progress: Progress) -> None:
+        if stop.is_set():
+            raise _Stopped
+        tell(progress)
+
+    while not stop.is_set():
+        try:
+            sync.sync(tell_or_end)
+        except _Stopped:
+            return
+        except Conflict:
+            if time.monotonic() > until_s:
+                raise
+            stop.wait(AGAIN_S)
+        else:
+            return
 
 
 def _look(ledger: PromptLedger) -> tuple[SyncStatus, int, Look | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ledger_tui.domain import measure
+from ledger_tui.errors import KeyMissing, LedgerError
 
 if TYPE_CHECKING:
     from ledger_tui.services.sync_values import SyncStatus
@@ -16,6 +17,64 @@ SHOWN_FROM = 500
 """Records that an exchange has to have before its progress is shown: a few are there before an eye moves."""
 DOING = {"send": "▲", "receive": "▼", "compare": "≟"}
 WAITING, AGREED, CONFLICTS, ASIDE = "▲", "=", "Ψ", "!"
+NO_PASSWORD, WRONG_PASSWORD = "no password", "wrong password"
+BARS = {
+    "The shared server refused": "no access",
+    "The shared server asks for a password": NO_PASSWORD,
+    "The shared server refused the password": WRONG_PASSWORD,
+    KeyMissing.default_title: NO_PASSWORD,
+    "The server has no such login": "no such login",
+    "There is no shared ledger in this database": "no ledger there",
+    "This is another shared ledger": "another ledger",
+    "The shared server could not prove who it is": "not trusted",
+    "The Postgres driver is not installed": "no driver",
+    "The shared ledger was made by an older release": "server too old",
+}
+"""Titles of failures that end only when somebody does something, and a few characters for each."""
+AWAY = "The shared server does not answer"
+TYPE_IT = "p takes the password here."
+_SET_ELSEWHERE = {
+    "environment": "It comes from LEDGER_SYNC_PASSWORD: set the right one and start the workstation again.",
+    "file": "It comes from the file that LEDGER_SYNC_PASSWORD_FILE names: correct that file.",
+    "address": "It stands in the address: leave and join again with the right one.",
+}
+"""What to do about a password that typing another one does not replace, by where it comes from."""
+
+
+def bar(status: SyncStatus) -> str:
+    """What keeps the ledger from exchanging until somebody does something, in a few characters; empty for nothing of that kind."""
+    return BARS.get(status.error.partition(": ")[0], "")
+
+
+def wants_password(status: SyncStatus) -> bool:
+    """Whether the password is what is missing or wrong."""
+    return bar(status) in (NO_PASSWORD, WRONG_PASSWORD)
+
+
+def can_type(source: str) -> bool:
+    """Whether a password that a person types takes the place of the one from there (sync_server.with_password)."""
+    return source not in _SET_ELSEWHERE
+
+
+def remedy(status: SyncStatus, source: str) -> str:
+    """What to do about a failure, for somebody who sits at the workstation. source: where the password came from."""
+    if not wants_password(status):
+        return status.remedy
+    return _SET_ELSEWHERE.get(source, TYPE_IT)
+
+
+def here(error: LedgerError) -> LedgerError:
+    """An error with what to do about it at the workstation."""
+    if BARS.get(error.title) in (NO_PASSWORD, WRONG_PASSWORD):
+        return LedgerError(error.cause, title=error.title, remedy="Settings ▸ Sync says what to do.")
+    return error
+
+
+def line_state(status: SyncStatus) -> Literal["ok", "waits", "bad"]:
+    """How much the top line's words matter: ``bad`` needs a person, ``waits`` goes before words about money."""
+    if bar(status):
+        return "bad"
+    return "waits" if status.pending or status.error else "ok"
 
 
 def line_forms(status: SyncStatus, conflicts: int, progress: Progress | None, now_us: int) -> tuple[str, ...]:
@@ -28,6 +87,9 @@ def line_forms(status: SyncStatus, conflicts: int, progress: Progress | None, no
         return _forms([progress_words(progress)], extra)
     waiting = [f"{WAITING} {measure.count(status.pending)}"] if status.pending else []
     since = status.failing_since_us
+    if stop := bar(status):
+        ends = (*_forms([*waiting, f"! {stop}"], extra), *_forms([f"! {stop}"], extra), f"! {stop}")
+        return tuple(dict.fromkeys(ends))
     if status.error and since is not None and now_us - since >= LONG_US:
         days = measure.age(since, now_us)
         told = [[*waiting, f"no sync for {days}"], [*waiting, f"⊘ {days}"], [f"⊘ {days}"]]

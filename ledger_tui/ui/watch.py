@@ -183,6 +183,7 @@ def budget_facts(spend: str, standings: Sequence[Standing]) -> dict[str, Any]:
             f"{glyph}{subject}{when} {amounts} ({fullest.percent} %)",
             f"{glyph}{amounts} ({fullest.percent} %)",
             f"{glyph}{fullest.percent} % of {money.show(spec.limit_nusd)}",
+            f"{glyph}{fullest.percent} %",
         ),
         "budget_state": fullest.state,
     }

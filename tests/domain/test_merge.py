@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_merge_does_not_know_who_is_who(base: str, mine: str, theirs: str) -> 
     here, there = merge(base, mine, theirs), merge(base, theirs, mine)
     assert [other.get(kind, kind) for kind in _kinds(here)] == _kinds(there)
     assert [(h.base, h.mine, h.theirs) for h in here.hunks] == [(h.base, h.theirs, h.mine) for h in there.hunks]
+
+
+@given(TEXTS | st.none(), TEXTS, TEXTS)
+def test_no_two_neighbours_are_both_unchanged(base: str | None, mine: str, theirs: str) -> None:
+    """A run of lines that nobody changed is one hunk, however the texts were matched."""
+    kinds = _kinds(merge(base, mine, theirs))
+    assert ("unchanged", "unchanged") not in itertools.pairwise(kinds)
 
 
 def test_each_kind_of_hunk() -> None:

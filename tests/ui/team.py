@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger_tui.domain.content import PromptContent
+from ledger_tui.errors import LedgerError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.paths import Paths
 from ledger_tui.services.sync import SyncService
@@ -17,11 +18,12 @@ ADDRESS = "postgresql://ada@localhost/team"
 
 
 class Team:
-    """A server, and who is shared through it. While ``is_down`` it does not answer."""
+    """A server, and who is shared through it. While ``is_down`` it does not answer, with a ``refusal`` it lets nobody in."""
 
     def __init__(self, folder: Path) -> None:
         self.server = MemoryServer()
         self.is_down = False
+        self.refusal: LedgerError | None = None
         self.grace = PromptLedger(paths=Paths(data=folder / "grace", config=folder / "grace-config"))
         self.grace.prepare()
         self.share(self.grace, "grace")
@@ -32,6 +34,8 @@ class Team:
         def open_remote(_: Database) -> Remote:
             if self.is_down:
                 raise RemoteUnavailable("connection refused")
+            if self.refusal is not None:
+                raise self.refusal
             return self.server.remote(account)
 
         service = SyncService(ledger.database, ledger.paths, device=ledger.device, open_remote=open_remote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ledger_tui.ledger import PromptLedger
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.dialogs.ask import Ask, Choose
 from ledger_tui.ui.places.prompts import conflict_work
+from ledger_tui.ui.places.prompts.conflict_words import saved_words
 from ledger_tui.ui.places.prompts.conflicts import ConflictsPage
 from ledger_tui.ui.places.prompts.prompts import PromptsPlace
 from ledger_tui.ui.widgets.merge_view import MergeView
@@ -62,6 +64,12 @@ async def test_prompts_says_that_people_wrote_at_once(workstation: Workstation, 
         shown = screen_text(pilot)
         assert isinstance(pilot.app.screen, PromptsPlace)
         assert shown.count("Ψ") >= 5 and "Ψ v3" in shown and "Ψ v2" in shown and "Ψ 1 (C)" in shown
+
+
+async def test_the_tree_keeps_labels_and_signs_apart(workstation: Workstation, at_once: PromptLedger) -> None:
+    """Where labels are written in full there is a space before the sign of what several people wrote."""
+    async with workstation(size=(80, 24)) as pilot:
+        await until(lambda: "production Ψ" in screen_text(pilot), pilot, "the line")
 
 
 async def test_i18_hunks_are_taken_and_saved_on_both_heads(workstation: Workstation, at_once: PromptLedger) -> None:
@@ -192,13 +200,108 @@ async def test_a_small_terminal_has_tabs(
         await settle(pilot)
         view = page.query_one(MergeView)
         assert view.side == "mine" and view.has_focus
-        await pilot.press("t")
-        page.show_tab("theirs")
+        await pilot.press("t", "f7")
         await settle(pilot)
-        assert view.side == "theirs" and "✓ And brief" in "\n".join(view.row_texts)
-        page.show_tab("result")
+        assert view.side == "theirs" and view.has_focus and "✓ And brief" in "\n".join(view.row_texts)
+        await pilot.press("f7")
         await settle(pilot)
-        assert page.query_one("#result").display and not view.display
+        assert page.query_one("#result").has_focus and not view.display
+        await pilot.press("f7")
+        await settle(pilot)
+        assert page.query_one("#conflict-list").has_focus
+        await pilot.press("f7")
+        await settle(pilot)
+        assert view.side == "base" and view.has_focus
+
+
+async def test_the_footer_of_the_changes_has_help_and_the_palette(
+    workstation: Workstation, at_once: PromptLedger
+) -> None:
+    """At 80 columns the keys of the changes leave room for the way to the next side, help and the palette."""
+    async with workstation(size=(80, 24)) as pilot:
+        await open_page(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        foot = screen_text(pilot).splitlines()[-1]
+        assert all(words in foot for words in ("m Mine", "f7 Side", "^s Save", "esc Back", "f1 Help", "^p Palette"))
+
+
+async def test_saving_what_is_undecided_goes_to_the_change_that_is(
+    workstation: Workstation, at_once: PromptLedger
+) -> None:
+    """The keys that the words name decide at once, also when ctrl+s was pressed in the list."""
+    async with workstation(size=(80, 24)) as pilot:
+        page = await open_page(pilot)
+        await pilot.press("ctrl+s", "m")
+        await settle(pilot)
+        assert not page.undecided and "And short." in page.result
+
+
+async def test_after_a_decision_the_list_has_the_focus(workstation: Workstation, at_once: PromptLedger) -> None:
+    """Whatever was decided and whatever follows, a second enter opens what is next and decides nothing."""
+    async with workstation(size=(120, 36)) as pilot:
+        page = await open_page(pilot)
+        shown = page.query_one("#conflict-list", OptionList)
+        await pilot.press("down", "down", "enter")
+        await until(lambda: page.query_one("#candidates").has_focus, pilot, "the candidates")
+        await pilot.press("enter")
+        await until(lambda: len(page.rows) == 2, pilot, "the decision")
+        await settle(pilot)
+        assert shown.has_focus and "Open" in screen_text(pilot).splitlines()[-1]
+        await pilot.press("enter")
+        await settle(pilot)
+        assert len(page.rows) == 2
+        await pilot.press("escape", "home", "enter", "b", "ctrl+s")
+        await until(lambda: isinstance(pilot.app.screen, Choose), pilot, "the question")
+        await pilot.press("enter")
+        await until(lambda: len(page.rows) == 1, pilot, "the decision")
+        await settle(pilot)
+        assert shown.has_focus
+
+
+async def test_candidates_are_shown_in_full(workstation: Workstation, at_once: PromptLedger) -> None:
+    """A version that a label could point to says who wrote it, when and why, with its text, or how it differs from the one that
+    counts meanwhile; a description is compared too."""
+    async with workstation(size=(120, 36)) as pilot:
+        page = await open_page(pilot)
+        candidates = page.query_one("#candidates", OptionList)
+        await pilot.press("down", "down")
+        await until(lambda: ": better" in screen_text(pilot), pilot, "the version")
+        assert not page.query_one("#candidate-diff").display and "We are kind." in screen_text(pilot)
+        await pilot.press("enter", "down" if candidates.highlighted == 0 else "up")
+        await until(lambda: "which counts meanwhile" in screen_text(pilot), pilot, "the comparison")
+        assert all(words in screen_text(pilot) for words in ("And short.", "And brief, mostly.", "Dear {{ name }}!"))
+        await pilot.press("f7")
+        assert page.query_one("#candidate-diff").has_focus
+        await pilot.press("escape", "up")
+        await until(
+            lambda: "label production" not in str(page.query_one("#candidates-pane").border_title), pilot, "next"
+        )
+        await settle(pilot)
+        assert "Hello" in screen_text(pilot) and "Dear" in screen_text(pilot)
+
+
+def test_the_toast_says_where_the_label_is(at_once: PromptLedger) -> None:
+    """Saving with a label says that it points there, as far as the server lets this account move it; or where it stays, and that
+    another candidate waits; without a label it says neither."""
+    here = at_once.conflicts.compare(NAME)
+    said = conflict_work._resolve(at_once, here, here.mine_content, "production")
+    made = at_once.registry.version(NAME)
+    assert said.endswith("is active; production points to it, if the server lets this account move it")
+    assert at_once.registry.version(NAME, "production").id == made.id
+    stays = saved_words(NAME, made, "production", replace(made, id="other", number=2))
+    assert stays.endswith("production stays at v2: another candidate is waiting for a maintainer")
+    assert saved_words(NAME, made, "", None).endswith("and is active")
+
+
+async def test_long_names_stay_in_the_list(workstation: Workstation, ledger: PromptLedger, tmp_path: Path) -> None:
+    """No row of the list is longer than there is room: what does not fit stands below, indented, or is cut."""
+    ledger.prepare()
+    write_at_once(ledger, tmp_path, "team/" + "very-long-" * 5 + "name")
+    async with workstation(size=(120, 36)) as pilot:
+        await open_page(pilot)
+        rows = [row[2:29] for row in screen_text(pilot).splitlines()[2:12]]
+        assert all(row[:2] in ("Ψ ", "◇ ", "  ") for row in rows) and any("team/very-long" in row for row in rows)
 
 
 async def test_the_palette_leads_there_from_anywhere(workstation: Workstation, at_once: PromptLedger) -> None:

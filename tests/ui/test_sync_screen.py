@@ -17,17 +17,21 @@ from ledger_tui.domain.content import PromptContent
 from ledger_tui.domain.sync.records import Delivered, Record
 from ledger_tui.domain.sync.sharing import Share, Sharing
 from ledger_tui.domain.values import SpanRecord
-from ledger_tui.errors import SyncError
+from ledger_tui.errors import KeyMissing, SyncError
 from ledger_tui.ledger import PromptLedger
-from ledger_tui.services.sync_values import SyncStatus
+from ledger_tui.services.sync_values import Joined, SyncStatus
 from ledger_tui.store import sync_asides, sync_receipts
+from ledger_tui.sync.door import OtherLedger, PasswordWanted, RemoteRefused, RemoteUnavailable
+from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.engine import Difference, Progress
+from ledger_tui.sync.postgres_errors import no_ledger, translate, wrong_password
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.places.settings.sync_dialogs import JoinDialog
-from ledger_tui.ui.sync_words import line_forms
+from ledger_tui.ui.places.settings.sync_password import PasswordDialog
+from ledger_tui.ui.sync_words import AWAY, bar, line_forms
 from ledger_tui.ui.widgets.row_table import RowTable
 from ledger_tui.ui.widgets.tab_line import TabLine
-from ledger_tui.ui.widgets.top_line import TopLine
+from ledger_tui.ui.widgets.top_line import LineFacts, TopLine
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -81,6 +85,8 @@ def status(**changes: Any) -> SyncStatus:
     return SyncStatus(**{**SHARED, **changes})
 
 
+REFUSED = "The shared server refused: there is no such shared ledger for this account"
+WRONG = "The shared server refused the password: it is wrong"
 FAILING = {"error": "it does not answer", "failing_since_us": NOW - 30 * HOUR_US}
 
 
@@ -97,6 +103,8 @@ FAILING = {"error": "it does not answer", "failing_since_us": NOW - 30 * HOUR_US
             "▲ 2  agreed 1 h ago",
         ),
         (status(waiting={"meta": 2}, agreed_us=NOW - 30 * HOUR_US, **FAILING), None, "▲ 2  no sync for 30 h"),
+        (status(agreed="9f3c", agreed_us=NOW, error=REFUSED), None, "! no access"),
+        (status(waiting={"meta": 2}, agreed_us=NOW, error=WRONG, aside=1), None, "▲ 2  ! wrong password  Ψ 2  ! 1"),
         (status(waiting={"telemetry": 9}), Progress("telemetry", "send", 3_000, 1_000_000), "▲ 3k/1M"),
         (status(waiting={"telemetry": 9}), Progress("telemetry", "receive", 400, 1_000), "▼ 40 %"),
         (status(agreed="9f3c"), Progress("meta", "receive", 2, 3), "= 9f3c"),
@@ -104,10 +112,40 @@ FAILING = {"error": "it does not answer", "failing_since_us": NOW - 30 * HOUR_US
 )
 def test_the_top_line_says_how_sync_stands(stands: SyncStatus, progress: Progress | None, said: str | None) -> None:
     """Nothing for a ledger of one's own; else digits, what waits, an age, progress of a large exchange, words after a day of
-    failure; the shortest form has room beside the places at 80 columns."""
+    failure, or at once for one that does not end by itself; the shortest form has room beside the places at 80 columns."""
     forms = line_forms(stands, 2 if stands.aside else 0, progress, NOW)
     assert (forms[0] if forms else None) == said
     assert all(len(form) <= 16 for form in forms[-1:])
+
+
+def test_failures_that_need_somebody_are_known_by_their_titles() -> None:
+    """Refusals, passwords and other ledgers have words for the top line under the titles that their errors have; a server that is
+    away has none."""
+    target = Target("postgresql://ada@localhost/team")
+    for error in (
+        RemoteRefused("x"), PasswordWanted("x"), OtherLedger("x"), KeyMissing("x"), wrong_password(target), no_ledger(target),
+        translate(psycopg.errors.UndefinedObject("x"), target), translate(psycopg.OperationalError("certificate x"), target),
+    ):  # fmt: skip
+        assert bar(status(error=f"{error.title}: {error.cause}")), error.title
+    away = status(error=f"{RemoteUnavailable.default_title}: x")
+    assert not bar(away) and away.error.startswith(AWAY)
+
+
+def test_what_waits_goes_before_the_words_about_money() -> None:
+    """On a narrow line a budget is shortened and goes before what waits or fails; digits that nobody misses go first."""
+    budget = ("✗ this month $1.20 of $1.00 (120 %)", "✗ $1.20 of $1.00 (120 %)", "✗ 120 % of $1.00", "✗ 120 %")
+
+    def shown(room: int, sync_state: str, *sync: str) -> str:
+        line = TopLine("prompts")
+        line.set_reactive(
+            TopLine.facts, LineFacts(spend="today $1.20", budget=budget, sync=sync, sync_state=sync_state)
+        )
+        line.get_visual_style = lambda *_, **__: ""  # type: ignore[method-assign,assignment,return-value]
+        return line._right(room)[0].plain
+
+    assert shown(23, "waits", "▲ 2  agreed 1 h ago", "▲ 2  1 h") == "✗ 120 % · ▲ 2  1 h"
+    assert shown(14, "bad", "▲ 2  ! no access", "! no access") == "! no access"
+    assert shown(23, "ok", "= 9f3c") == "✗ 120 % · = 9f3c" and shown(12, "ok", "= 9f3c") == "✗ 120 %"
 
 
 async def test_a_ledger_that_is_shared_with_nobody_is_left_alone(
@@ -124,10 +162,11 @@ async def test_a_ledger_that_is_shared_with_nobody_is_left_alone(
         await pilot.press("n")
         await until(lambda: not ledger.sync.sharing().usual.numbers, pilot, "the rule")
         await settle(pilot)
-        await pilot.press("t")
-        await until(lambda: "cannot be called back" in screen_text(pilot).replace("\n", " "), pilot, "the question")
-        await pilot.press("escape")
-        assert ledger.sync.sharing().usual == Share(numbers=False, texts=False)
+        for key in ("t", "n"):
+            await pilot.press(key)
+            await until(lambda: "cannot be called back" in " ".join(screen_text(pilot).split()), pilot, "the question")
+            await pilot.press("escape")
+            assert ledger.sync.sharing().usual == Share(numbers=False, texts=False)
 
 
 async def test_rules_by_folder(ledger: PromptLedger, workstation: Workstation) -> None:
@@ -189,6 +228,126 @@ async def test_offline_is_normal(team: Team, ledger: PromptLedger, workstation: 
         text = screen_text(pilot)
         assert "▲ 2" in text.splitlines()[0] and "does not answer: connection refused" in text
         assert not app._notifications
+
+
+async def test_a_rule_that_lets_more_go_is_asked_for(ledger: PromptLedger, workstation: Workstation) -> None:
+    """Numbers of a folder that stayed here, and a folder's rule that kept them here, go only after a question; less needs none."""
+    ledger.prepare()
+    ledger.sync.set_sharing(Sharing().with_rule("private/", numbers=False))
+    async with workstation("settings") as pilot:
+        await open_tab(pilot)
+        await pilot.press("down")
+        for key in ("n", "delete"):
+            await pilot.press(key)
+            await until(lambda: "Numbers of calls of private/ leave" in screen_text(pilot), pilot, "the question")
+            await pilot.press("escape")
+            await settle(pilot)
+            assert not ledger.sync.sharing().of("private/x").numbers
+        await pilot.press("n", "y")
+        await until(lambda: ledger.sync.sharing().of("private/x").numbers, pilot, "the rule")
+        await settle(pilot)
+        await pilot.press("n")
+        await until(lambda: not ledger.sync.sharing().of("private/x").numbers, pilot, "the narrower rule")
+
+
+async def test_a_refusal_is_said_at_once(team: Team, ledger: PromptLedger, workstation: Workstation) -> None:
+    """An account that is dismissed reads so in the top line within one exchange, and the tab leads with the reason and what to do;
+    that both ends hold the same is a thing of the past."""
+    ledger.registry.save("mine", PromptContent.of_text("Hello"))
+    async with workstation("settings", (120, 36)) as pilot:
+        await agreed(pilot)
+        await open_tab(pilot)
+        team.refusal = RemoteRefused("there is no such shared ledger for this account")
+        await pilot.press("s")
+        await until(lambda: "! no access" in screen_text(pilot).splitlines()[0], pilot, "the top line")
+        await until(lambda: "Both ends last held the same" in screen_text(pilot), pilot, "the tab")
+        text = re.sub(r"[│\s]+", " ", screen_text(pilot))
+        assert "Both ends hold the same" not in text
+        assert text.index("✗ The shared server refused") < text.index("Both ends last held")
+        assert "Ask the owner of the shared ledger" in text and "Password" not in text
+
+
+async def test_an_exchange_that_was_asked_for_and_fails_says_so(
+    team: Team, ledger: PromptLedger, workstation: Workstation
+) -> None:
+    """`s` against a server that is away ends with an error of title, cause and remedy, every time; the head says that it cannot be
+    reached beside when both ends agreed."""
+    async with workstation("settings", (120, 36)) as pilot:
+        app = app_of(pilot)
+        ledger.registry.save("mine", PromptContent.of_text("Hello"))
+        await agreed(pilot)
+        await open_tab(pilot)
+        team.is_down = True
+        for _ in range(2):
+            app.clear_notifications()
+            await pilot.press("s")
+            await until(lambda: [n for n in app._notifications if n.severity == "error"], pilot, "the toast")
+            (toast,) = [n for n in app._notifications if n.severity == "error"]
+            assert (
+                toast.title == "The shared server does not answer"
+                and "Connection refused. Nothing is lost" in toast.message
+            )
+        await until(lambda: "cannot be reached at present" in screen_text(pilot), pilot, "the head")
+        assert "Both ends last held the same" in screen_text(pilot)
+
+
+async def test_a_password_can_be_given_on_the_tab(
+    team: Team, ledger: PromptLedger, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the password is missing or wrong the tab asks for it in a field that hides it; a wrong one is told there, a right one
+    is kept and the exchange goes on; where nothing can keep it, that is a warning."""
+    team.refusal = PasswordWanted("none is known")
+    monkeypatch.setattr(ledger.sync, "password_source", lambda url=None: "")
+
+    def give(password: str) -> str:
+        if password != "right":
+            raise PasswordWanted("it is wrong", title="The shared server refused the password")
+        team.refusal = None
+        return "memory"
+
+    monkeypatch.setattr(ledger.sync, "give_password", give)
+    async with workstation("settings", (120, 36)) as pilot:
+        app = app_of(pilot)
+        await until(lambda: "! no password" in screen_text(pilot).splitlines()[0], pilot, "the top line")
+        await open_tab(pilot)
+        await until(lambda: "p takes the password here" in screen_text(pilot), pilot, "what to do")
+        assert "LEDGER_SYNC_PASSWORD" not in screen_text(pilot)
+        await pilot.press("p", *"wrong", "enter")
+        await until(lambda: "Enter the password again" in screen_text(pilot), pilot, "the problem")
+        assert "wrong" not in [line.strip("│ ") for line in screen_text(pilot).splitlines()]
+        await pilot.press("ctrl+u", *"right", "enter")
+        await agreed(pilot)
+        assert any("NOT kept" in n.message and n.severity == "warning" for n in app._notifications)
+        await until(lambda: "p takes" not in screen_text(pilot), pilot, "its end")
+
+
+async def test_a_password_that_comes_from_elsewhere_is_not_asked_for(
+    team: Team, ledger: PromptLedger, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong one in a variable, a file or the address is corrected there, and the tab says where; typing one is not offered."""
+    team.refusal = PasswordWanted("it is wrong", title="The shared server refused the password")
+    monkeypatch.setattr(ledger.sync, "password_source", lambda url=None: "environment")
+    async with workstation("settings", (120, 36)) as pilot:
+        await open_tab(pilot)
+        await until(lambda: "comes from LEDGER_SYNC_PASSWORD" in screen_text(pilot), pilot, "what to do")
+        await pilot.press("p")
+        await settle(pilot)
+        assert not isinstance(pilot.app.screen, PasswordDialog)
+
+
+async def test_ages_go_on_while_the_tab_is_open(
+    team: Team, ledger: PromptLedger, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the head and the rows say of how long ago something was grows with the time, and the cursor stays."""
+    ledger.registry.save("mine", PromptContent.of_text("Hello"))
+    async with workstation("settings", (120, 36)) as pilot:
+        await agreed(pilot)
+        await open_tab(pilot, 1)
+        now_us = clock.now_us
+        monkeypatch.setattr(clock, "now_us", lambda: now_us() + 3 * HOUR_US)
+        app_of(pilot).look_at_sharing()
+        await until(lambda: "Both ends hold the same, 3 h ago" in screen_text(pilot), pilot, "the head")
+        await until(lambda: screen_text(pilot).count("3 h ago") > 1, pilot, "the rows")
 
 
 async def test_an_earlier_moment_exchanges_nothing(team: Team, ledger: PromptLedger, workstation: Workstation) -> None:
@@ -342,6 +501,31 @@ async def test_making_a_shared_ledger_and_leaving_it(
         assert ledger.registry.prompt("mine").latest_number == 1
 
 
+async def test_a_password_that_the_server_asks_for_is_typed_in_the_dialog(
+    ledger: PromptLedger, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joining without the password that the server wants leads to the field for it; one that is not kept is warned about."""
+
+    def join(address: str, password: str | None = None) -> Joined:
+        if password != "right":
+            raise PasswordWanted("none is known")
+        return Joined("w", address, False, "memory")
+
+    ledger.prepare()
+    monkeypatch.setattr(ledger.sync, "join", join)
+    async with workstation("settings", (120, 40)) as pilot:
+        await open_tab(pilot)
+        await pilot.press("j")
+        await settle(pilot)
+        pilot.app.screen.query_one("#sync-address", Input).value = "postgresql://ada@localhost/team"
+        await pilot.press("enter")
+        await until(lambda: "Enter the password above" in screen_text(pilot), pilot, "what the server asks for")
+        await until(lambda: pilot.app.screen.query_one("#sync-password").has_focus, pilot, "the field")
+        assert "LEDGER_SYNC_PASSWORD" not in screen_text(pilot)
+        await pilot.press(*"right", "enter")
+        await until(lambda: [n for n in app_of(pilot)._notifications if "NOT kept" in n.message], pilot, "the warning")
+
+
 async def test_who_may_not_make_one_gets_the_sql(
     ledger: PromptLedger, workstation: Workstation, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -492,7 +676,7 @@ async def test_no_text_from_outside_is_markup(team: Team, ledger: PromptLedger, 
 
 def test_errors_of_the_tab_have_a_way_out() -> None:
     """What goes wrong is told by title, cause and what to do."""
-    from ledger_tui.ui.places.settings.sync_dialogs import told
+    from ledger_tui.ui.places.settings.sync_password import told
 
     assert (
         told(SyncError("it is old", title="The server is too old", remedy="Use 15."))

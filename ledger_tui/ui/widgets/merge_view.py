@@ -130,8 +130,8 @@ takes that side.
         Binding("t", "take('theirs')", "Theirs", id="merge.theirs", tooltip="Take their lines of this change"),
         Binding("b", "take('both')", "Both", id="merge.both", tooltip="Take my lines and theirs after them"),
         Binding("x", "take('base')", "Before", show=False, id="merge.base", tooltip="Take what was there before"),
-        Binding("n", "step(1)", "Next", id="merge.next", tooltip="Go to the next change"),
-        Binding("p,N", "step(-1)", "Previous", id="merge.previous", tooltip="Go to the previous change"),
+        Binding("n", "step(1)", "Next", show=False, id="merge.next", tooltip="Go to the next change"),
+        Binding("p,N", "step(-1)", "Previous", show=False, id="merge.previous", tooltip="Go to the previous change"),
         Binding("down,j", "move(1)", "Down", show=False, id="merge.down", tooltip="Down, to the next change in view"),
         Binding("up,k", "move(-1)", "Up", show=False, id="merge.up", tooltip="Up, to the previous change in view"),
     ]

@@ -56,6 +56,15 @@ class RowTable(DataTable[Text]):
         if before in keys:
             self.move_cursor(row=keys.index(before), scroll=False)
 
+    def renew(self, rows: Iterable[tuple[str, Sequence[Cell]]]) -> None:
+        """Write other words into rows that are there; cursor and scrolling stay."""
+        known = {key.value for key in self.rows}
+        for key, cells in rows:
+            for column, title, cell in zip(self.ordered_columns, self._titles, cells, strict=True):
+                words = self._cell(title, cell)
+                if key in known and self.get_cell(key, column.key) != words:
+                    self.update_cell(key, column.key, words)
+
     def _widen(self) -> None:
         """Make every column as wide as its cells now: DataTable measures new rows only when it next rests."""
         for column in self.ordered_columns:

@@ -39,6 +39,8 @@ class LineFacts:
     """How many alerts nobody has looked at."""
     sync: tuple[str, ...] = ()
     """How sync stands, in words and, where there is less room, in fewer; empty for a ledger that is shared with nobody."""
+    sync_state: str = "ok"
+    """ok, waits (it goes before words about money) or bad (somebody has to do something)."""
     notable: bool = False
     """A workspace that is not the usual one (a demo, a server) is set off from the rest."""
 
@@ -120,7 +122,7 @@ class TopLine(Widget):
         """The facts that have room, and of what which columns of them speak."""
         kept = self._facts()
         while kept and sum(cell_len(one.forms[0]) for one in kept) + 3 * (len(kept) - 1) > room:
-            least = min(kept, key=lambda one: -1 if len(one.forms) > (1 if one.topic == "sync" else 2) else one.rank)
+            least = _least(kept)
             if len(least.forms) > 1:
                 del least.forms[0]
             else:
@@ -140,13 +142,14 @@ class TopLine(Widget):
         notable = self.get_visual_style("top-line--notable")
         by_state = {"warn": notable, "over": self.get_visual_style("top-line--over")}
         alerts = f"{facts.alerts} alert{'' if facts.alerts == 1 else 's'}" if facts.alerts else ""
+        sync_rank = 4 if facts.sync_state == "ok" else 7
         wanted = [
             _Fact([facts.workspace], notable if facts.notable else muted, 2 if facts.notable else 0),
             _Fact([facts.environment], muted, 1),
             _Fact([alerts, f"!{facts.alerts}" if alerts else ""], notable, 5, "money"),
             _Fact([facts.spend], plain, 3, "money"),
             _Fact([*facts.budget], by_state.get(facts.budget_state, plain), 6, "money"),
-            _Fact([*facts.sync], muted, 4, "sync"),
+            _Fact([*facts.sync], notable if facts.sync_state == "bad" else muted, sync_rank, "sync"),
         ]
         for one in wanted:
             one.forms = [one_line(form, 60 if one.topic else 24) for form in one.forms if form]
@@ -166,6 +169,10 @@ class TopLine(Widget):
         self.post_message(self.MomentWanted())
 
 
+_KEPT_FORMS = {"money": 3}
+"""How many of its shorter forms a topic keeps until something has to go."""
+
+
 @dataclass
 class _Fact:
     """A part of the right end: its words, the longest first, and how long it stays when room is scarce."""
@@ -175,6 +182,14 @@ class _Fact:
     rank: int
     topic: str = ""
     """``money`` and ``sync`` can be clicked."""
+
+
+def _least(kept: list[_Fact]) -> _Fact:
+    """The fact that gets shorter next, or goes: the words about money are shortened before those about sync go."""
+    least = min(kept, key=lambda one: -1 if len(one.forms) > _KEPT_FORMS.get(one.topic, 1) else one.rank)
+    if least.topic != "sync" or len(least.forms) > 1:
+        return least
+    return min((one for one in kept if len(one.forms) > 1), key=lambda one: one.rank, default=least)
 
 
 def _around(spans: list[tuple[str, int, int]], topic: str, shift: int) -> tuple[int, int]:

@@ -15,11 +15,12 @@ from ledger_tui.errors import LedgerError
 from ledger_tui.ui.dialogs.ask import Ask, Choose
 from ledger_tui.ui.external import edit_text
 from ledger_tui.ui.place import Place
+from ledger_tui.ui.places.prompts.conflict_words import asked_words, saved_words
 from ledger_tui.ui.safe import line
 
 if TYPE_CHECKING:
     from ledger_tui.domain.content import PromptContent
-    from ledger_tui.domain.values import VersionRow
+    from ledger_tui.ledger import PromptLedger
 
 
 class ConflictWork(Place):
@@ -51,6 +52,10 @@ class ConflictWork(Place):
 
     def show_choices(self) -> None:
         """Show what is chosen; the page says how."""
+        raise NotImplementedError
+
+    def decided(self) -> None:
+        """Something was decided: what was looked at is over; the page says where the focus goes."""
         raise NotImplementedError
 
     def go_to(self, place: int) -> None:
@@ -145,19 +150,10 @@ class ConflictWork(Place):
         self.load(partial(read, self.result), partial(self._ask_label, here), group="read")
 
     def _ask_label(self, here: Comparison, content: PromptContent) -> None:
-        heads = (here.mine.version_id, here.theirs.version_id)
-
         def labelled(label: str | None) -> None:
             if label is not None:
-                save = partial(
-                    self.ledger.conflicts.resolve_heads,
-                    here.prompt,
-                    content,
-                    heads=heads,
-                    labels=[label] if label else [],
-                    message=f"joins {here.mine.name.rstrip('*')} and {here.theirs.name.rstrip('*')}",
-                )
-                self.load(save, partial(self._saved, here.prompt), group="decide", failed=self._failed)
+                save = partial(_resolve, self.ledger, here, content, label)
+                self.load(save, self._told, group="decide", failed=self._failed)
 
         labels = self._labels(here)
         if not labels:
@@ -172,12 +168,10 @@ class ConflictWork(Place):
         found += [row.field for row in self.rows if row.prompt == here.prompt and row.kind == "label"]
         return sorted({label for label in found if label != "active"})
 
-    def _saved(self, name: str, version: VersionRow) -> None:
-        self._told(f"{name}: {version.name} stands on both, and is active")
-
     def _told(self, words: str) -> None:
         self.here, self.choices, self.edited = None, {}, None
-        self.app.notify(line(words, 120).plain, timeout=4, markup=False)
+        self.app.notify(line(words, 200).plain, timeout=6, markup=False)
+        self.decided()
         self.app.registry_changed()
 
     def _failed(self, error: Exception) -> None:
@@ -203,13 +197,27 @@ class ConflictWork(Place):
 
     def take(self, contested: Contested, one: Candidate) -> None:
         """Let a candidate hold."""
-        words = f"{contested.prompt or contested.kind}: {contested.subject} is {contested.words(one)}"
+        asked = asked_words(contested.kind, contested.field)
+        words = f"{contested.prompt or contested.kind}: {contested.subject} is {contested.words(one)}{asked}"
         decide = partial(self.ledger.conflicts.resolve_register, contested, one.rid)
         self.load(decide, lambda _: self._told(words), group="decide", failed=self._failed)
 
     def is_heads(self) -> bool:
         """Whether versions are to be decided under the cursor."""
         return self.current is not None and self.current.kind == HEADS
+
+
+def _resolve(ledger: PromptLedger, here: Comparison, content: PromptContent, label: str) -> str:
+    """Save a version on top of both heads, and move a label to it if there is one; what came of it, in words."""
+    version = ledger.conflicts.resolve_heads(
+        here.prompt,
+        content,
+        heads=(here.mine.version_id, here.theirs.version_id),
+        labels=[label] if label else [],
+        message=f"joins {here.mine.name.rstrip('*')} and {here.theirs.name.rstrip('*')}",
+    )
+    there = ledger.registry.version(here.prompt, label) if label else None
+    return saved_words(here.prompt, version, label, there)
 
 
 def _wrong(label: str) -> str | None:

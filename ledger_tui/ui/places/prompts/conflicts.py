@@ -10,14 +10,18 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ledger_tui.domain.deciding import Contested
 from ledger_tui.ui.code import CodeSubject
+from ledger_tui.ui.places.prompts.conflict_candidates import CandidatesPane, look_at
 from ledger_tui.ui.places.prompts.conflict_words import (
+    HELP,
     NOTHING,
-    candidate_lines,
+    PYTHON,
+    TOOLS,
     column_heads,
     entry,
     state_words,
@@ -29,6 +33,8 @@ from ledger_tui.ui.widgets.merge_view import MergeView, Side
 from ledger_tui.ui.widgets.tab_line import TabLine
 from ledger_tui.ui.widgets.text_pane import TextPane
 
+SIDES: dict[str, Side] = {"base": "base", "mine": "mine", "theirs": "theirs"}
+PANE_TABS = {"#conflict-list": "list", "#merge": "mine", "#result": "result"}
 TABS = ("list", "base", "mine", "theirs", "result")
 ON_HEADS = {"save", "external", "keep_both", "discard", "all"}
 
@@ -37,12 +43,6 @@ class ConflictList(OptionList):
     """What there is to decide."""
 
     BINDINGS = [Binding("enter", "select", "Open", id="conflicts.open", tooltip="Look at this one")]
-
-
-class CandidateList(OptionList):
-    """What a label or a field could be."""
-
-    BINDINGS = [Binding("enter", "select", "Take", id="conflicts.take", tooltip="Let this count, for everybody")]
 
 
 class ConflictsPage(ConflictWork):
@@ -54,6 +54,7 @@ class ConflictsPage(ConflictWork):
     | <, > | Take every change from one side. |
     | n, p | The next, the previous change. |
     | e, ctrl+o | Edit the result in $EDITOR; back to the changes. |
+    | f7 | The next side or pane. |
     | ctrl+s, B | Save on top of both; keep both. |
     """
 
@@ -61,24 +62,15 @@ class ConflictsPage(ConflictWork):
     PLACE = "prompts"
     CSS_PATH = "conflicts.tcss"
     AUTO_FOCUS = "#conflict-list"
-    HELP = """
-## Conflicts
-In a shared ledger two people can change one prompt at once. Nothing is lost and nobody's text is overwritten: both versions
-are there, as two **heads** (`Ψ`), and the one that the server took last is active meanwhile. A label, a description, tags, an
-input set, a price or a budget that two people set at once has several candidates (`◇`); `production` stays where the first put
-it.
-
-A decision is a version on top of both heads, or one of the candidates. It goes to everybody with the next sync. Two who decide
-alike at once have decided; where they decide differently, it is listed again.
-"""
+    HELP = HELP
     BINDINGS = [
         Binding("ctrl+s", "save", "Save", id="conflicts.save", tooltip="Save the result on top of both heads"),
-        Binding("e", "external", "$EDITOR", id="conflicts.external", tooltip="Edit the result in $EDITOR"),
-        Binding("B", "keep_both", "Keep both", id="conflicts.both", tooltip="Go on from mine, keep theirs under a label"),
+        Binding("e", "external", "Edit", id="conflicts.external", tooltip="Edit the result in $EDITOR"),
+        Binding("B", "keep_both", "Keep both", show=False, id="conflicts.both", tooltip="Mine goes on, theirs gets a label"),
         Binding("less_than_sign", "all('mine')", "All mine", show=False, id="conflicts.mine", tooltip="Take all of mine"),
         Binding("greater_than_sign", "all('theirs')", "All theirs", show=False, id="conflicts.theirs", tooltip="All of theirs"),
         Binding("ctrl+o", "discard", "Discard", show=False, id="conflicts.discard", tooltip="Forget the edit or the choices"),
-        Binding("f7", "next_pane", "Pane", show=False, id="conflicts.pane", tooltip="Go to the next pane"),
+        Binding("f7", "next_pane", "Side", id="conflicts.pane", tooltip="Go to the next side: base, mine, theirs, result"),
         Binding("escape", "close", "Back", id="conflicts.close", tooltip="Go back to the prompts"),
     ]  # fmt: skip
 
@@ -105,9 +97,7 @@ alike at once have decided; where they decide differently, it is listed again.
                     for name, label, tooltip in TOOLS:
                         variant: Any = "primary" if name == "save" else "default"
                         yield Button(label, compact=True, name=name, tooltip=tooltip, variant=variant)
-            with Vertical(id="candidates-pane", classes="pane"):
-                yield Static(CANDIDATES, id="candidates-words", markup=False)
-                yield CandidateList(id="candidates", compact=True)
+            yield CandidatesPane(id="candidates-pane", classes="pane")
 
     def on_mount(self) -> None:
         """Read what there is."""
@@ -129,14 +119,19 @@ alike at once have decided; where they decide differently, it is listed again.
         at = shown.highlighted or 0
         self.rows = rows
         self.set_class(not rows, "-nothing")
-        muted = "" if self.app.current_theme.ansi else "$text-muted"
         shown.clear_options()
-        shown.add_options([Option(entry(row, muted)) for row in rows])
+        shown.add_options([Option(words) for words in self._entries()])
         keys = [(row.prompt, row.key) for row in rows]
         if rows:
             shown.highlighted = keys.index(wanted) if wanted in keys else min(at, len(rows) - 1)
         self.query_one("#list-pane").border_subtitle = subtitle(len(rows))
         self.show_current()
+
+    def _entries(self) -> list[Content]:
+        """The rows of the list, for the room there is."""
+        muted = "" if self.app.current_theme.ansi else "$text-muted"
+        width = self.query_one("#conflict-list").scrollable_content_region.width - 2
+        return [entry(row, muted, width if width > 0 else 24) for row in self.rows]
 
     def show_current(self) -> None:
         """The heads or the candidates under the cursor."""
@@ -150,13 +145,12 @@ alike at once have decided; where they decide differently, it is listed again.
         if heads:
             self.compare(row.prompt or "")
             return
-        pane = self.query_one("#candidates-pane")
-        pane.border_title = line(f"{row.prompt or row.kind}  {row.subject}", 100)
-        shown, width = self.query_one("#candidates", OptionList), max(30, self.size.width - 10)
-        muted = "" if self.app.current_theme.ansi else "$text-muted"
-        shown.clear_options()
-        shown.add_options([Option(candidate_lines(row, one, width, muted)) for one in row.candidates])
-        shown.highlighted = next((at for at, one in enumerate(row.candidates) if one.holds), 0)
+        self.query_one(CandidatesPane).show(row, self._room - 6)
+
+    @property
+    def _room(self) -> int:
+        """Columns beside the list, all of them on a narrow terminal."""
+        return self.size.width - (0 if self.has_class("-narrow") else self.query_one("#list-pane").outer_size.width)
 
     def show_comparison(self) -> None:
         """The three texts from the beginning."""
@@ -184,8 +178,16 @@ alike at once have decided; where they decide differently, it is listed again.
             self.query_one("#merge-heads", Static).update(column_heads(self.here, view.column_width, view.side))
 
     def go_to(self, place: int) -> None:
-        """Put the cursor on a hunk."""
-        self.query_one(MergeView).go_to(place)
+        """Put the cursor on a hunk, where keys decide it."""
+        view = self.query_one(MergeView)
+        if not view.has_focus:
+            self.show_tab("mine")
+        view.go_to(place)
+
+    def decided(self) -> None:
+        """Back to the list: what is next is opened before it is decided."""
+        self.show_tab("list")
+        self.query_one("#conflict-list").focus()
 
     def show_tab(self, tab: str) -> None:
         """On a narrow terminal, show this one."""
@@ -203,8 +205,14 @@ alike at once have decided; where they decide differently, it is listed again.
         self.query_one(MergeView).show_side(side)
 
     def on_resize(self) -> None:
-        """One column or three."""
-        self.call_after_refresh(self._fold_columns)
+        """One column or three, and lines as long as there is room."""
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        self._fold_columns()
+        shown = self.query_one("#conflict-list", OptionList)
+        for at, words in enumerate(self._entries()):
+            shown.replace_option_prompt_at_index(at, words)
 
     # What a person does
 
@@ -222,6 +230,14 @@ alike at once have decided; where they decide differently, it is listed again.
         event.stop()
         self.show_tab("mine")
         self.query_one("#merge" if self.is_heads() else "#candidates").focus()
+
+    @on(OptionList.OptionHighlighted, "#candidates")
+    def _looked_at(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        row = self.current
+        if row is not None and not self.is_heads() and event.option_index < len(row.candidates):
+            work = partial(look_at, self.ledger, row, row.candidates[event.option_index])
+            self.load(work, self.query_one(CandidatesPane).show_about, group="candidate")
 
     @on(OptionList.OptionSelected, "#candidates")
     def _taken(self, event: OptionList.OptionSelected) -> None:
@@ -251,8 +267,14 @@ alike at once have decided; where they decide differently, it is listed again.
         self.choose_all("mine" if side == "mine" else "theirs")
 
     def action_next_pane(self) -> None:
-        """Go from the list to the texts, to the result and back."""
-        panes = ["#conflict-list", "#merge", "#result"] if self.is_heads() else ["#conflict-list", "#candidates"]
+        """Go from the list to the texts, to the result and back; where one side is shown, to each of them."""
+        if self.is_heads() and self.has_class("-narrow"):
+            tab = TABS[(self.query_one("#tabs", TabLine).chosen + 1) % len(TABS)]
+            self.show_tab(tab)
+            self.query_one({"list": "#conflict-list", "result": "#result"}.get(tab, "#merge")).focus()
+            return
+        texts = ("#merge", "#result") if self.is_heads() else ("#candidates", "#candidate-diff", "#candidate-text")
+        panes = ["#conflict-list", *(pane for pane in texts if self.query_one(pane).display)]
         at = next((at for at, pane in enumerate(panes) if self.query_one(pane).has_focus), 0)
         pane = panes[(at + 1) % len(panes)]
         self.show_tab(PANE_TABS.get(pane, "mine"))
@@ -290,20 +312,3 @@ alike at once have decided; where they decide differently, it is listed again.
         if self.here is not None:
             yield "Take every change of mine", "In this conflict", partial(self.choose_all, "mine")
             yield "Take every change of theirs", "In this conflict", partial(self.choose_all, "theirs")
-
-
-SIDES: dict[str, Side] = {"base": "base", "mine": "mine", "theirs": "theirs"}
-PANE_TABS = {"#conflict-list": "list", "#merge": "mine", "#result": "result"}
-CANDIDATES = "These were set at once. enter takes the one under the cursor, for everybody; u takes that back."
-TOOLS = (
-    ("save", "Save", "Save the result on top of both heads (ctrl+s)"),
-    ("external", "Edit", "Edit the result in $EDITOR (e)"),
-    ("keep_both", "Keep both", "Go on from mine, keep theirs under a label (B)"),
-    ("discard", "Discard", "Forget the edit or the choices (ctrl+o)"),
-)
-PYTHON = """from ledger_tui import PromptLedger
-
-ledger = PromptLedger()
-for one in ledger.conflicts.conflicts():
-    print(one.prompt, one.subject, [candidate.actor for candidate in one.candidates])
-"""

@@ -259,7 +259,8 @@ back, `a` lists the archived ones too.
             right = [("Ψ" if prompt is not None and prompt.contested else " ", "draft"), *right]
         if self._drifting:
             right = [("≠" if row.path in self._drifting else " ", "draft"), *right]
-        room = width - cell_len(left) - 7 - 2 * len(news)
+        signs = len(right) - 2
+        room = width - cell_len(left) - 7 - 2 * len(news) - 2 * signs
         if ROOM_FOR_MARKS <= width < ROOM_FOR_LABELS:
             right = [(_marks(prompt), "label"), *right]
         elif prompt is not None and width >= ROOM_FOR_LABELS:
@@ -271,7 +272,7 @@ back, `a` lists the archived ones too.
                 if text and cell_len(text) + 2 <= room:
                     extra.append((f" {text}", look))
                     room -= cell_len(text) + 1
-            right = [*extra, *right]
+            right = [*extra, *([(" ", "")] if signs else []), *right]
         used = sum(cell_len(text) for text, _ in [*news, *right])
         if cell_len(left) + used > width:
             left = left[: max(1, width - used - 1)] + "…"

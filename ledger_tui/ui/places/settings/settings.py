@@ -105,6 +105,11 @@ class SettingsPlace(Place):
         if self.is_mounted and isinstance(self.section, Sync):
             self.section.sync_changed()
 
+    def sync_looked(self) -> None:
+        """What is shown of sync got older."""
+        if self.is_mounted and isinstance(self.section, Sync):
+            self.section.sync_looked()
+
     def registry_arrived(self, names: Collection[str]) -> None:
         """Nothing here is of the registry."""
 

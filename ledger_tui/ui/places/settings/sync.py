@@ -10,11 +10,11 @@ from textual.binding import Binding
 from textual.css.query import NoMatches
 from textual.widgets import Button
 
-from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
 from ledger_tui.ui.dialogs.ask import Confirm
 from ledger_tui.ui.places.settings import sync_reading as words
 from ledger_tui.ui.places.settings.sync_dialogs import AnswerDialog, JoinDialog, Tell
+from ledger_tui.ui.places.settings.sync_password import PasswordDialog, tell_kept
 from ledger_tui.ui.places.settings.sync_rules import SyncRules
 from ledger_tui.ui.places.settings.sync_views import STREAMS
 from ledger_tui.ui.widgets.tab_line import TabLine
@@ -29,6 +29,7 @@ class Sync(SyncRules):
     | Key(s) | Description |
     | :- | :- |
     | s, o, v | Sync now, what would go, verify. |
+    | p | Type the password, while the server asks for one. |
     | n, t, a, enter | What may leave: numbers, texts, another folder, choose. |
     | delete | Remove a rule, drop a record. |
     | [, ] | The view before, the next view. |
@@ -40,7 +41,7 @@ class Sync(SyncRules):
     One ledger for a team. Every machine has a whole ledger of its own and works offline for as long as it likes; a server
     keeps what they exchange. The workstation exchanges by itself. The top line says how it stands: `▲ 12` records wait,
     `= 9f3c` both ends hold the same (four digits that two people can compare), `3 m` since they last did, `Ψ 2` things to
-    decide, `! 1` set aside.
+    decide, `! 1` set aside; `! no access`, `! no password` and the like stay until somebody does something.
 
     **Rules** say what may leave: the registry always, numbers of calls if allowed, texts only if asked for, by folder of
     prompts too. **Receipts** say what did. `o` shows what would go, `v` proves that both ends hold the same or names the first
@@ -49,7 +50,7 @@ class Sync(SyncRules):
     **Set aside** is what the server would not take from here (*refused*) and what came and cannot be right (*quarantine*);
     `enter` shows a record as it came. Neither holds up anything else; `delete` forgets it, and then both ends count as equal.
     """
-    WRITES = frozenset({"sync_now", "join", "leave", "numbers", "texts", "add", "remove"})
+    WRITES = frozenset({"sync_now", "password", "join", "leave", "numbers", "texts", "add", "remove"})
     BINDINGS = [
         Binding("s", "sync_now", "Sync", id="settings.sync_now", tooltip="Exchange with the shared server now"),
         Binding(
@@ -66,6 +67,7 @@ class Sync(SyncRules):
             id="settings.verify",
             tooltip="Prove that both ends hold the same, or find where they differ",
         ),
+        Binding("p", "password", "Password", id="settings.password", tooltip="Type the password of this account"),
         Binding("j", "join", "Share", id="settings.join", tooltip="Join a shared ledger, or make one"),
         Binding(
             "n",
@@ -112,8 +114,8 @@ class Sync(SyncRules):
         await self.run_action(event.button.id or "")
 
     def action_sync_now(self) -> None:
-        """Exchange now; the head says what becomes of it."""
-        self.app.exchange()
+        """Exchange now; the head says what becomes of it, a toast why it failed."""
+        self.app.exchange_now()
         self.app.notify("◌ Exchanging with the server …", timeout=2, markup=False)
 
     def action_outlook(self) -> None:
@@ -142,15 +144,23 @@ class Sync(SyncRules):
             if done is None:
                 return
             made = "A shared ledger was made" if done.made else "Joined"
-            kept = {
-                "keyring": " The password is in the keyring.",
-                "memory": " The password is held until the workstation is left.",
-            }
-            note = kept.get(done.password_kept, "")
-            self.app.notify(printable(f"{made}: {done.address}.{note}"), title="Shared", timeout=5, markup=False)
+            tell_kept(self.app, f"{made}: {done.address}.", "Shared", done.password_kept)
             self._again()
 
         self.app.push_screen(JoinDialog(self.app.ledger.sync), joined)
+
+    def action_password(self) -> None:
+        """Ask for the password of this account, try and keep it, and exchange."""
+        reading = self._reading
+        if reading is None:
+            return
+
+        def given(kept: str | None) -> None:
+            if kept is not None:
+                tell_kept(self.app, "The server takes it.", "Password", kept)
+                self.app.exchange_now()
+
+        self.app.push_screen(PasswordDialog(self.app.ledger.sync, reading.status.address), given)
 
     def action_leave(self) -> None:
         """Forget the server, after a question."""

@@ -22,6 +22,7 @@ from ledger_tui.errors import LedgerError
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.dialogs.base import Dialog
 from ledger_tui.ui.dialogs.export import free_name, shown_path, start_folder
+from ledger_tui.ui.places.settings.sync_password import told
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.tab_row import TabRow
 from ledger_tui.ui.widgets.text_pane import TextPane
@@ -38,13 +39,6 @@ WORDS = {
     JOIN: "A shared ledger that somebody made already. Its owner gave you an account.",
     MAKE: "A new one, in an empty PostgreSQL database (15 or newer). This ledger is its first.",
 }
-
-
-def told(error: Exception) -> str:
-    """An error as one paragraph: title, cause, what to do."""
-    if isinstance(error, LedgerError):
-        return f"✗ {error.title}. {error.explained}".strip()
-    return f"✗ Something went wrong: {type(error).__name__}."
 
 
 class JoinDialog(Dialog["Joined | None"]):
@@ -159,11 +153,15 @@ before.
             self.dismiss(done)
 
     def _failed(self, error: Exception) -> None:
+        from ledger_tui.sync.door import PasswordWanted
+
         self._busy = False
         self._script = str(getattr(error, "script", ""))
         try:
-            self._say(told(error))
+            self._say(told(error, "above"))
             self.query_one("#sync-script").set_class(bool(self._script), "-any")
+            if isinstance(error, PasswordWanted):
+                self.query_one("#sync-password").focus()
         except NoMatches:
             return
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain import clock, measure
-from ledger_tui.ui.sync_words import AGREED, ASIDE, CONFLICTS, WAITING, progress_words
+from ledger_tui.errors import KeyMissing, LedgerError
+from ledger_tui.ui.sync_words import AGREED, ASIDE, WAITING, wants_password
 
 if TYPE_CHECKING:
     from ledger_tui.domain.sync.records import Stream
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ledger_tui.store.sync_asides import Aside
     from ledger_tui.sync.door import Device
     from ledger_tui.sync.engine import Difference, Outlook, Progress
-    from ledger_tui.ui.sharing import SyncView
     from ledger_tui.ui.widgets.row_table import Cell
 
 Rows = list[tuple[str, list["Cell"]]]
@@ -55,6 +55,8 @@ class SyncReading:
     asides: Sequence[Aside] = ()
     device: str = ""
     """This machine, as the server knows it."""
+    password_source: str = ""
+    """Where the password comes from; read only while it is missing or wrong."""
 
 
 def read_sync(ledger: PromptLedger) -> SyncReading:
@@ -62,42 +64,22 @@ def read_sync(ledger: PromptLedger) -> SyncReading:
     status = ledger.sync.status()
     if not status.is_shared:
         return SyncReading(status)
-    return SyncReading(status, ledger.sync.receipts(), ledger.sync.asides(), ledger.device())
+    source = _password_source(ledger) if wants_password(status) else ""
+    return SyncReading(status, ledger.sync.receipts(), ledger.sync.asides(), ledger.device(), source)
 
 
-def head_words(reading: SyncReading, view: SyncView) -> list[str]:
-    """Where the ledger stands, a line each, the state first."""
-    status, now_us = reading.status, clock.now_us()
-    waits = (
-        f"{WAITING} {status.pending:,} record{'' if status.pending == 1 else 's'} wait to be sent. "
-        if status.pending
-        else ""
-    )
-    if status.agreed is not None and not status.pending:
-        state = f"{AGREED} {status.agreed}  Both ends hold the same, {_ago(status.agreed_us, now_us)}."
-    elif status.agreed_us is not None:
-        state = f"{waits}Both ends last held the same {_ago(status.agreed_us, now_us)}."
-    else:
-        state = f"{waits}Both ends have not held the same yet."
-    lines = [state, f"{status.address}  ·  shared ledger {(status.workspace or 'not met yet')[:13]}"]
-    if view.progress is not None:
-        lines.append(f"◌ {progress_words(view.progress)}  {STREAMS[view.progress.stream]}")
-    elif status.resyncing:
-        lines.append(
-            "◌ The server was restored or rewritten: both ends are compared, and what it lacks is offered again."
-        )
-    if status.error:
-        since = f" (for {measure.age(status.failing_since_us, now_us)})" if status.failing_since_us is not None else ""
-        lines.append(f"⊘ {status.error}{since}. {status.remedy}".strip())
-    why_not = reading.receipts[0].why_not if reading.receipts else ""
-    if why_not:
-        lines.append(f"Not everything goes: {why_not}.")
-    if status.aside:
-        lines.append(f"{ASIDE} {status.aside:,} set aside: while they are listed both ends are not equal.")
-    return [*lines, f"{CONFLICTS} {view.conflicts} to decide."] if view.conflicts else lines
+def _password_source(ledger: PromptLedger) -> str:
+    """Where the password comes from, also one that cannot be taken."""
+    try:
+        return ledger.sync.password_source()
+    except KeyMissing:
+        return "file"
+    except LedgerError:
+        return "environment"
 
 
-def _ago(moment_us: int | None, now_us: int) -> str:
+def ago(moment_us: int | None, now_us: int) -> str:
+    """``3 m ago``, ``just now``, ``never``."""
     if moment_us is None:
         return "never"
     age = measure.age(moment_us, now_us)
@@ -148,7 +130,7 @@ def receipt_rows(receipts: Sequence[SyncReceiptRow]) -> Rows:
         (
             str(number),
             [
-                _ago(row.at_us, now_us),
+                ago(row.at_us, now_us),
                 f"{AGREED} {row.agreed}" if row.agreed else ("—", "$text-muted"),
                 f"{sum(row.came.values()):,}" if row.came else "—",
                 counted(row.sent) or ("nothing", "$text-muted"),
@@ -219,7 +201,7 @@ def aside_rows(asides: Sequence[Aside]) -> Rows:
                 ways.get(row.way, row.way),
                 row.what or STREAMS.get(row.stream, row.stream),
                 row.why,
-                _ago(row.at_us, now_us),
+                ago(row.at_us, now_us),
             ],
         )
         for row in asides
@@ -255,7 +237,7 @@ def device_rows(devices: Sequence[Device], mine: str) -> Rows:
                 one.account,
                 one.role or ("dismissed", "$text-muted"),
                 f"{one.records:,}",
-                _ago(one.last_us, now_us),
+                ago(one.last_us, now_us),
             ],
         )
         for number, one in enumerate(devices)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
+from ledger_tui.domain.sync.sharing import Share
 from ledger_tui.ui.dialogs.ask import Ask, Choose, Confirm
 from ledger_tui.ui.places.settings import sync_reading as words
 from ledger_tui.ui.places.settings.sync_dialogs import RecordDialog
@@ -23,6 +24,23 @@ _DROPPED = {
     "both ends count as equal without it.",
 }
 """What happens to a record that is dropped, by the way it went."""
+
+
+_LEFT = "Everybody who may read the shared ledger can read them. What has left cannot be called back."
+_TEXTS_GO = (
+    "Texts of {} leave this machine with the next exchange, those from before too: all that was sent and answered, sessions and "
+    f"users. {_LEFT}"
+)
+_NUMBERS_GO = (
+    "Numbers of calls of {} leave this machine with the next exchange, those from before too: when, which prompt and model, how "
+    f"long, tokens, cost, status. {_LEFT}"
+)
+
+
+def _share_of(rules: Sharing, folder: str) -> Share:
+    """What leaves of a folder, '' for the rule of everything else."""
+    share = rules.of(folder) if folder else rules.usual
+    return Share(share.numbers, share.numbers and share.texts)
 
 
 class SyncRules(SyncViews):
@@ -48,12 +66,23 @@ class SyncRules(SyncViews):
             self._set_rule(folder, True, not texts)
 
     def _set_rule(self, folder: str, numbers: bool, texts: bool) -> None:
-        """Change a rule; letting texts go is asked, as nothing calls them back."""
+        """Change a rule."""
+        rules = self._rules
+        if rules is not None:
+            self._change(folder, rules.with_rule(folder or None, numbers=numbers, texts=texts))
+
+    def _change(self, folder: str, changed: Sharing) -> None:
+        """Keep other rules; whether more of a folder may leave is asked, as nothing calls it back."""
         rules = self._rules
         if rules is None:
             return
-        changed = rules.with_rule(folder or None, numbers=numbers, texts=texts)
-        if not texts:
+        before, after = _share_of(rules, folder), _share_of(changed, folder)
+        what = folder or (words.USUAL if rules.folders else "all prompts, and of what belongs to none")
+        if after.texts and not before.texts:
+            title, text = "Share texts", _TEXTS_GO.format(what)
+        elif after.numbers and not before.numbers:
+            title, text = "Share numbers", _NUMBERS_GO.format(what)
+        else:
             self._keep(changed)
             return
 
@@ -61,13 +90,7 @@ class SyncRules(SyncViews):
             if yes:
                 self._keep(changed)
 
-        what = folder or (words.USUAL if rules.folders else "all prompts, and of what belongs to none")
-        text = (
-            f"Texts of {what} leave this machine with the next exchange, those from before too: all that was sent and "
-            "answered, sessions and users. Everybody who may read the shared ledger can read them. What has left cannot be "
-            "called back."
-        )
-        self.app.push_screen(Confirm("Share texts", text, "Share texts"), answered)
+        self.app.push_screen(Confirm(title, text, title), answered)
 
     def _keep(self, rules: Sharing) -> None:
         ledger = self.app.ledger
@@ -132,7 +155,7 @@ class SyncRules(SyncViews):
         if reading is None or key is None:
             return
         if self.view == RULES and key:
-            self._keep(reading.status.sharing.without_folder(key))
+            self._change(key, reading.status.sharing.without_folder(key))
         elif self.view == ASIDE:
             self._drop(key, next((row.way for row in reading.asides if row.key == key), "out"))
 

@@ -14,9 +14,11 @@ from textual.widgets import Button, Static
 
 from ledger_tui.ui.places.settings import sync_reading as words
 from ledger_tui.ui.places.settings.section import Section
-from ledger_tui.ui.places.settings.sync_dialogs import told
+from ledger_tui.ui.places.settings.sync_head import head_words
+from ledger_tui.ui.places.settings.sync_password import told
 from ledger_tui.ui.places.settings.sync_reading import SyncReading, read_sync
 from ledger_tui.ui.safe import content
+from ledger_tui.ui.sync_words import bar, can_type, wants_password
 from ledger_tui.ui.widgets.row_table import RowTable
 from ledger_tui.ui.widgets.tab_line import TabLine
 
@@ -42,9 +44,12 @@ NOTHING = (
     "◌ asking the server …",
 )
 SHARED, UNSHARED = ("sync_now", "outlook", "verify", "leave"), ("join",)
+AGED = (RECEIPTS, ASIDE, DEVICES)
+"""Views that say how long ago something was."""
 RULE_DEEDS, ASIDE_DEEDS = ("numbers", "texts", "add", "remove"), ("remove",)
 BUTTONS = (
     ("join", "Share this ledger", "Join a shared ledger, or make one (j)"),
+    ("password", "Password", "Type the password of this account; it is tried and kept (p)"),
     ("sync_now", "Sync now", "Exchange with the server now (s)"),
     ("outlook", "What would go", "What an exchange would send and bring; changes nothing (o)"),
     ("verify", "Verify", "Prove that both ends hold the same, or find where they differ (v)"),
@@ -89,7 +94,7 @@ class SyncViews(Section):
                 yield Static("", id="sync-detail-words", markup=False)
         with Horizontal(classes="toolbar"):
             for name, label, tooltip in BUTTONS:
-                primary: Any = "primary" if name == "join" else "default"
+                primary: Any = "primary" if name in ("join", "password") else "default"
                 yield Button(label, id=name, variant=primary, compact=True, tooltip=tooltip)
 
     # Showing
@@ -127,6 +132,13 @@ class SyncViews(Section):
             if self.app.sync_view.progress is None:
                 self.read()
 
+    def sync_looked(self) -> None:
+        """Ages moved on."""
+        if self._reading is not None and self._is_shared:
+            self._show_head()
+            if self.view in AGED:
+                self.query_one(RowTable).renew(self._rows(self._reading))
+
     def _show_unavailable(self, why: str) -> None:
         self.query_one("#sync-head", Static).update(content(why))
         for selector in ("#sync-views", "#sync-panes", ".toolbar"):
@@ -151,28 +163,31 @@ class SyncViews(Section):
             return
         head: Content = EMPTY
         if reading.status.is_shared:
-            first, *rest = words.head_words(reading, self.app.sync_view)
+            first, *rest = head_words(reading, self.app.sync_view)
             muted = [content(line, "$text-muted") for line in rest]
-            head = Content("\n").join([content(first, "bold"), *muted])
+            style = "bold $warning" if bar(reading.status) else "bold"
+            head = Content("\n").join([content(first, style), *muted])
         self.query_one("#sync-head", Static).update(head)
+
+    def _rows(self, reading: SyncReading) -> words.Rows:
+        """The rows of the view that is shown."""
+        view = self.view
+        if view == STREAMS:
+            return words.stream_rows(reading.status)
+        if view == RECEIPTS:
+            return words.receipt_rows(reading.receipts)
+        if view == RULES:
+            return words.rule_rows(reading.status.sharing)
+        if view == ASIDE:
+            return words.aside_rows(reading.asides)
+        return words.device_rows(self._devices, reading.device) if self._devices is not None else []
 
     def _show_rows(self) -> None:
         reading, view = self._reading, self.view
         if reading is None:
             return
-        rows: words.Rows = []
-        if view == STREAMS:
-            rows = words.stream_rows(reading.status)
-        elif view == RECEIPTS:
-            rows = words.receipt_rows(reading.receipts)
-        elif view == RULES:
-            rows = words.rule_rows(reading.status.sharing)
-        elif view == ASIDE:
-            rows = words.aside_rows(reading.asides)
-        elif self._devices is not None:
-            rows = words.device_rows(self._devices, reading.device)
-        table = self.query_one(RowTable)
-        table.fill(COLUMNS[view], rows)
+        rows = self._rows(reading)
+        self.query_one(RowTable).fill(COLUMNS[view], rows)
         self.query_one("#sync-list").border_title = TITLES[view]
         none = self.query_one("#sync-none", Static)
         none.display = not rows
@@ -190,13 +205,15 @@ class SyncViews(Section):
             return deed != "remove" or bool(self._reading.status.sharing.folders)
         if deed in ASIDE_DEEDS and self.view == ASIDE:
             return bool(self._reading.asides)
+        if deed == "password":
+            return self._is_shared and wants_password(self._reading.status) and can_type(self._reading.password_source)
         return deed in (SHARED if self._is_shared else UNSHARED) and (self.view != RULES or not self._is_shared)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Deeds that have no meaning here are not offered; the keys of shared deeds work in every view."""
         if action in SHARED:
             return self._is_shared
-        if action in (*UNSHARED, *RULE_DEEDS):
+        if action in (*UNSHARED, *RULE_DEEDS, "password"):
             return self._can(action)
         return True
 
