@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ledger_tui.domain import clock
 from ledger_tui.errors import Conflict, DatabaseLocked, InputError, LedgerError
 from ledger_tui.paths import Paths
-from ledger_tui.services import sync_server
+from ledger_tui.services import sync_outcome, sync_server
 from ledger_tui.services.sync_joining import SyncJoining, release
 from ledger_tui.services.sync_keeping import SyncKeeping
 from ledger_tui.services.sync_people import SyncPeople
@@ -72,7 +71,7 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         try:
             remote = self._open_remote(self._database)
         except LedgerError as error:
-            self._note_failure(error)
+            sync_outcome.note_failure(self._database, error)
             raise
         try:
             return self.sync_once(remote, on_progress, anew=anew)
@@ -108,14 +107,14 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         """As ``sync_once``, while nobody else syncs this ledger."""
         from ledger_tui.store import sync_purge
 
-        listener = _Listener(on_progress)
+        listener = sync_outcome.Listener(on_progress)
         try:
             receipt = self._engine(remote, listener).sync(anew=anew)
         except Exception as error:
             if not (listener.ended or (stop is not None and stop.is_set())):
-                self._note_failure(error)
+                sync_outcome.note_failure(self._database, error)
             raise
-        receipt = self._note(receipt)
+        receipt = sync_outcome.note(self._database, receipt)
         sync_purge.wipe_words(self._database)
         return receipt
 
@@ -170,7 +169,7 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
             return self._open_remote(self._database)
         except LedgerError as error:
             if self.status().is_shared:
-                self._note_failure(error)
+                sync_outcome.note_failure(self._database, error)
             raise
 
     @contextmanager
@@ -214,33 +213,6 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
             yield
         finally:
             held.__exit__(None, None, None)
-
-    def _note(self, receipt: Receipt) -> Receipt:
-        """Write down how an exchange ended; while the last comparison found a difference, none says that both ends are equal."""
-        now_us = clock.now_us()
-        with self._database.lean_write() as lean:
-            differ = bool(sync_receipts.last(lean).get("differ")) and not receipt.resyncs
-            receipt = replace(receipt, agreed=None) if differ else receipt
-            changes: dict[str, Any] = {
-                "at_us": now_us,
-                "error": None,
-                "failing_since_us": None,
-                "agreed": receipt.agreed,
-                "differ": differ,
-            }
-            if receipt.agreed is not None:
-                changes["agreed_us"] = now_us
-            sync_receipts.set_last(lean, **changes)
-            if receipt.did_something:
-                sync_receipts.keep(lean, receipt.as_json())
-        return receipt
-
-    def _note_failure(self, error: Exception) -> None:
-        ours = error if isinstance(error, LedgerError) else _broken(error)
-        with self._database.lean_write() as lean:
-            since = sync_receipts.last(lean).get("failing_since_us") or clock.now_us()
-            told = {"title": ours.title, "cause": ours.cause, "remedy": ours.remedy}
-            sync_receipts.set_last(lean, error=told, failing_since_us=since)
 
     # Looking
 
@@ -301,11 +273,6 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         with self._database.lean_write() as lean:
             sync_sharing.set_sharing(lean, rules)
 
-    def withheld(self) -> int:
-        """How many records the rules keep at home; reads every row."""
-        with self._database.lean() as lean:
-            return sync_sharing.withheld(lean)
-
     def _engine(self, remote: Remote, on_progress: Callable[[Progress], None]) -> Engine:
         from ledger_tui.store.sync_log import LedgerLog
         from ledger_tui.sync.door import Client
@@ -326,22 +293,3 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(path.name + ".sync.lock")
-
-
-class _Listener:
-    """Hears of progress, and remembers whether that ended the exchange: then it did not fail."""
-
-    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
-        self._on_progress = on_progress
-        self.ended = False
-
-    def __call__(self, progress: Progress) -> None:
-        try:
-            self._on_progress(progress)
-        except BaseException:
-            self.ended = True
-            raise
-
-
-def _broken(error: Exception) -> LedgerError:
-    return LedgerError(f"{type(error).__name__} (a mistake of ours)", title="The exchange broke off")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger_tui.domain.retention import MARK
+from ledger_tui.domain.sync.records import Stream
 from ledger_tui.domain.sync.sharing import Share, Sharing
 from ledger_tui.store import sync_coming, sync_telemetry, sync_texts
 from ledger_tui.store.sync_shelves import CARDS, EXECUTIONS, SHELVES, SPANS, USAGES, Shelf
@@ -55,6 +56,11 @@ class Going:
     """Texts: of what the server has already, and of ``numbers``, which they follow in the same sync."""
     kept: int = 0
     """Records that the rules keep at home."""
+
+    @property
+    def by_stream(self) -> dict[Stream, int]:
+        """How many records of each stream."""
+        return {"meta": self.meta, "telemetry": self.telemetry, "bodies": self.texts}
 
     @property
     def meta(self) -> int:

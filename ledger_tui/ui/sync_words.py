@@ -27,6 +27,7 @@ BARS = {
     "There is no shared ledger in this database": "no ledger there",
     "This is another shared ledger": "another ledger",
     "The shared server could not prove who it is": "not trusted",
+    "The shared server speaks no TLS": "no TLS",
     "The Postgres driver is not installed": "no driver",
     "The shared ledger was made by an older release": "server too old",
 }

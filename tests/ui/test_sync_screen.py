@@ -21,10 +21,10 @@ from ledger_tui.errors import KeyMissing, SyncError
 from ledger_tui.ledger import PromptLedger
 from ledger_tui.services.sync_values import Joined, SyncStatus
 from ledger_tui.store import sync_asides, sync_receipts
-from ledger_tui.sync.door import OtherLedger, PasswordWanted, RemoteRefused, RemoteUnavailable
+from ledger_tui.sync.door import NoLedger, OtherLedger, PasswordWanted, RemoteRefused, RemoteUnavailable
 from ledger_tui.sync.dsn import Target
 from ledger_tui.sync.engine import Difference, Progress
-from ledger_tui.sync.postgres_errors import no_ledger, translate, wrong_password
+from ledger_tui.sync.postgres_errors import translate, wrong_password
 from ledger_tui.ui.app import LedgerApp
 from ledger_tui.ui.places.settings.sync_dialogs import JoinDialog
 from ledger_tui.ui.places.settings.sync_password import PasswordDialog
@@ -123,8 +123,9 @@ def test_failures_that_need_somebody_are_known_by_their_titles() -> None:
     away has none."""
     target = Target("postgresql://ada@localhost/team")
     for error in (
-        RemoteRefused("x"), PasswordWanted("x"), OtherLedger("x"), KeyMissing("x"), wrong_password(target), no_ledger(target),
+        RemoteRefused("x"), PasswordWanted("x"), OtherLedger("x"), KeyMissing("x"), wrong_password(target), NoLedger("x"),
         translate(psycopg.errors.UndefinedObject("x"), target), translate(psycopg.OperationalError("certificate x"), target),
+        translate(psycopg.OperationalError("server does not support SSL, x"), target),
     ):  # fmt: skip
         assert bar(status(error=f"{error.title}: {error.cause}")), error.title
     away = status(error=f"{RemoteUnavailable.default_title}: x")

@@ -83,8 +83,7 @@ def would_do(ledger: PromptLedger, as_json: bool) -> int:
 
 def _allowed(going: Going, outlook: Outlook) -> dict[str, int]:
     """What would go by stream: of the streams that the account may send, what the rules let go."""
-    counts = {"meta": going.meta, "telemetry": going.telemetry, "bodies": going.texts}
-    return {stream: counts[stream] for stream in outlook.sending}
+    return {stream: going.by_stream[stream] for stream in outlook.sending}
 
 
 def _show_facts(facts: Mapping[str | None, Mapping[str, int]]) -> None:

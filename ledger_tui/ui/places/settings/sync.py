@@ -123,7 +123,7 @@ class Sync(SyncRules):
         ledger = self.app.ledger
 
         def work(_: Tell) -> list[str]:
-            return words.outlook_lines(ledger.sync.outlook(), ledger.sync.withheld())
+            return words.outlook_lines(ledger.sync.outlook(), ledger.sync.going())
 
         self.app.push_screen(AnswerDialog("What would go", "asking the server …", work))
 

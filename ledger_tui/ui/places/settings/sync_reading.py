@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ledger_tui.ledger import PromptLedger
     from ledger_tui.services.sync_values import SyncReceiptRow, SyncStatus
     from ledger_tui.store.sync_asides import Aside
+    from ledger_tui.store.sync_preview import Going
     from ledger_tui.sync.door import Device
     from ledger_tui.sync.engine import Difference, Outlook, Progress
     from ledger_tui.ui.widgets.row_table import Cell
@@ -254,11 +255,12 @@ def device_lines(one: Device, mine: str) -> Iterable[str]:
     yield f"last     {measure.moment(one.last_us)}, by the server's clock"
 
 
-def outlook_lines(found: Outlook, kept: int) -> list[str]:
-    """What an exchange would do now. kept: how many records the rules hold back."""
-    lines = _counts("leave this machine", found.sending) + _counts("come", found.coming)
-    if kept:
-        lines.append(f"Your rules keep {kept:,} record{'' if kept == 1 else 's'} at home.")
+def outlook_lines(found: Outlook, going: Going) -> list[str]:
+    """What an exchange would do now: of the streams that the account may send, what the rules let go."""
+    sending = {stream: going.by_stream[stream] for stream in found.sending}
+    lines = _counts("leave this machine", sending) + _counts("come", found.coming)
+    if going.kept:
+        lines.append(f"Your rules keep {going.kept:,} record{'' if going.kept == 1 else 's'} at home.")
     if found.resync:
         lines.append("The server lost something: both ends would be compared first, and what it lacks offered again.")
     return [*lines, "", "Nothing was changed by looking."]

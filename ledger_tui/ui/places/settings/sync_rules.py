@@ -103,14 +103,20 @@ class SyncRules(SyncViews):
     def action_add(self) -> None:
         """Ask for a folder, then for its rule."""
         from ledger_tui.domain.sync.sharing import check_folder
+        from ledger_tui.services import sync_folders
+
+        ledger = self.app.ledger
 
         def wrong(text: str) -> str | None:
             check_folder(text.strip())
             return None
 
+        def meant(folder: str) -> str:
+            return sync_folders.meant(folder, [one.name for one in ledger.registry.prompts(archived=True)])
+
         def named(folder: str | None) -> None:
             if folder is not None:
-                self._choose(check_folder(folder.strip()))
+                self.place.load(lambda: meant(folder.strip()), self._choose, group="settings-folder")
 
         label = (
             "A folder of prompts ends with a slash: support/. A whole name means one prompt. The deepest folder counts."
