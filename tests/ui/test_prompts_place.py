@@ -336,6 +336,7 @@ async def test_a_shown_version_never_overwrites_a_draft(ledger: Any, workstation
     ledger.registry.save("greet", PromptContent.of_text("Second"))
     async with workstation() as pilot:
         place = await _open(pilot, "greet")
+        await until(lambda: place.editor.blocks[0].area.has_focus, pilot, "the text to have the keyboard")
         await pilot.press(*"MINE ")
         await until(lambda: ledger.drafts.get("greet"), pilot, "the draft")
         place.open_prompt("greet", first.id)
