@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WHY = "it cannot be kept"
 Take = Callable[["Lean", Sequence[Delivered]], Taken]
+How = Callable[["Lean", Sequence[Delivered], Take], Taken]
+"""How records are taken by ``Take``: all at once, or so that one that breaks is found (``take``)."""
 _OF_A_VALUE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _OF_A_ROW = ("DataError", "IntegrityError", "InterfaceError")
 """What drivers raise for values that a table will not hold; what they raise for locks, disks and damage is of the ledger."""
@@ -30,7 +32,7 @@ def take(lean: Lean, rows: Sequence[Delivered], kind: Take) -> Taken:
         with _savepoint(lean):
             return kind(lean, rows)
     except Exception as error:
-        if not _is_of_a_record(error):
+        if not is_of_a_record(error):
             raise
     if len(rows) == 1:
         return Taken(refused=[(rows[0], WHY)])
@@ -59,9 +61,10 @@ def _savepoint(lean: Lean) -> Iterator[None]:
         lean.execute("RELEASE records")
 
 
-def _is_of_a_record(error: Exception) -> bool:
+def is_of_a_record(error: BaseException | None) -> bool:
+    """Whether what went wrong lies in what a record says, and not in the ledger, its disk or its locks."""
     if isinstance(error, LedgerError):
-        return isinstance(error, InputError)
+        return isinstance(error, InputError) or is_of_a_record(error.__cause__)
     if isinstance(error, UnicodeDecodeError):
         return False
     return (

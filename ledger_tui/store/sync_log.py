@@ -33,7 +33,7 @@ from ledger_tui.store import (
 from ledger_tui.store.sync_owners import OWNERS
 from ledger_tui.store.sync_pruning import SHARING
 from ledger_tui.store.sync_shelves import SPANS, Held, KeptShelf, Key, Shelf
-from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN
+from ledger_tui.store.sync_standing import ASIDE, FORGOTTEN, Taken
 
 if TYPE_CHECKING:
     from ledger_tui.store.database import Database
@@ -156,6 +156,22 @@ class LedgerLog:
                 sync_texts.queue(lean, shelf, keys, sharing)
 
     def apply(self, stream: Stream, cursor: Position, rows: Sequence[Delivered], upto: Position, at: At) -> Applied:
+        try:
+            return self._apply(stream, cursor, rows, upto, at, _taken)
+        except Exception as error:
+            if not sync_careful.is_of_a_record(error):
+                raise
+        return self._apply(stream, cursor, rows, upto, at, sync_careful.take)
+
+    def _apply(
+        self,
+        stream: Stream,
+        cursor: Position,
+        rows: Sequence[Delivered],
+        upto: Position,
+        at: At,
+        take: sync_careful.How,
+    ) -> Applied:
         with self._database.lean_write() as lean:
             known = sync_standing.state(lean)
             if known.cursor(stream) != cursor:
@@ -163,7 +179,7 @@ class LedgerLog:
             blanked = [row for row in rows if row.record.body == PURGED and is_hash(row.hash)]
             sync_purge.take_blanked(lean, stream, blanked)
             whole = [row for row in rows if row.record.body != PURGED or not is_hash(row.hash)] if blanked else rows
-            taken = sync_careful.take(lean, whole, _TAKE[stream])
+            taken = take(lean, whole, _TAKE[stream])
             refused = {row.record.rid for row, _ in taken.refused}
             if stream == "meta":
                 if taken.new:
@@ -249,6 +265,10 @@ class LedgerLog:
     def set_aside(self) -> int:
         with self._database.lean() as lean:
             return sync_asides.count_asides(lean)
+
+
+def _taken(lean: Lean, rows: Sequence[Delivered], kind: sync_careful.Take) -> Taken:
+    return kind(lean, rows)
 
 
 _TAKE = {"meta": sync_facts.take, "telemetry": sync_telemetry.take, "bodies": sync_texts.take}
