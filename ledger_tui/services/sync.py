@@ -95,23 +95,19 @@ class SyncService(SyncJoining, SyncPeople, SyncKeeping):
         self._check_file()
         self._before_read()
         with self._alone():
-            return self._exchange(remote, on_progress, stop, anew)
+            return self._exchange(remote, sync_outcome.Listener(on_progress, stop), anew=anew)
 
     def _exchange(
-        self,
-        remote: Remote,
-        on_progress: Callable[[Progress], None] = _nobody,
-        stop: Event | None = None,
-        anew: bool = False,
+        self, remote: Remote, listener: sync_outcome.Listener | None = None, *, anew: bool = False
     ) -> Receipt:
         """As ``sync_once``, while nobody else syncs this ledger."""
         from ledger_tui.store import sync_purge
 
-        listener = sync_outcome.Listener(on_progress)
+        listener = listener or sync_outcome.Listener(_nobody)
         try:
             receipt = self._engine(remote, listener).sync(anew=anew)
         except Exception as error:
-            if not (listener.ended or (stop is not None and stop.is_set())):
+            if not listener.ended:
                 sync_outcome.note_failure(self._database, error)
             raise
         receipt = sync_outcome.note(self._database, receipt)

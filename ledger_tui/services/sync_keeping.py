@@ -11,14 +11,13 @@ from ledger_tui.domain import ids as new_ids
 from ledger_tui.errors import InputError, NotFound
 
 if TYPE_CHECKING:
-    from threading import Event
-
     from ledger_tui.domain.sync.records import Stream
+    from ledger_tui.services.sync_outcome import Listener
     from ledger_tui.store.database import Database
     from ledger_tui.store.purge_targets import Targets
     from ledger_tui.store.sync_purge import Purge
     from ledger_tui.sync.door import Remote
-    from ledger_tui.sync.engine import Progress, Receipt
+    from ledger_tui.sync.engine import Receipt
 
 OLD: tuple[Stream, ...] = ("telemetry", "bodies")
 """The streams of which months can be removed; what is decided about prompts stays for ever."""
@@ -64,13 +63,7 @@ class SyncKeeping:
 
         def open(self) -> AbstractContextManager[Remote]: ...
         def _alone(self) -> AbstractContextManager[None]: ...
-        def _exchange(
-            self,
-            remote: Remote,
-            on_progress: Callable[[Progress], None] = ...,
-            stop: Event | None = None,
-            anew: bool = False,
-        ) -> Receipt: ...
+        def _exchange(self, remote: Remote, listener: Listener | None = ..., *, anew: bool = False) -> Receipt: ...
 
     def purge_look(
         self, ids: Sequence[str] = (), *, sessions: Sequence[str] = (), users: Sequence[str] = ()
@@ -118,14 +111,6 @@ class SyncKeeping:
         refused = [one for one in receipt.refused if one.rid in set(facts)]
         if refused:
             self._withdraw([one.rid for one in refused], refused[0].why)
-        with self._database.lean_write() as lean:
-            for owner, keys in (
-                ("span", list(look.targets.spans)),
-                ("execution", sorted(look.targets.executions)),
-                ("usage", sorted(look.targets.usages)),
-            ):
-                sync_purge.empty(lean, owner, keys)
-        sync_purge.wipe_words(self._database)
         return Purged(facts, len(rids))
 
     def purges(self, limit: int = 50) -> list[Purge]:

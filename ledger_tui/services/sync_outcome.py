@@ -11,22 +11,30 @@ from ledger_tui.errors import LedgerError
 from ledger_tui.store import sync_receipts
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from ledger_tui.store.database import Database
     from ledger_tui.sync.engine import Progress, Receipt
 
 
 class Listener:
-    """Hears of progress, and remembers whether that ended the exchange: then it did not fail."""
+    """Hears of progress, and knows whether its caller ended the exchange (by raising, or by ``stop``): then it did not fail."""
 
-    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, on_progress: Callable[[Progress], None], stop: Event | None = None) -> None:
         self._on_progress = on_progress
-        self.ended = False
+        self._stop = stop
+        self._raised = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the caller ended it."""
+        return self._raised or (self._stop is not None and self._stop.is_set())
 
     def __call__(self, progress: Progress) -> None:
         try:
             self._on_progress(progress)
         except BaseException:
-            self.ended = True
+            self._raised = True
             raise
 
 

@@ -139,16 +139,21 @@ def remove(lean: Lean, keys: Sequence[str]) -> None:
     drop_asides(lean, keys)
 
 
-def _note_removed(lean: Lean, stream: Stream, rid: str, text: str) -> None:
-    raw = json.loads(text)
-    record = Record(stream, rid, raw["kind"], raw["body"])
-    if not is_hash(raw["hash"]) or pruned(lean, [rid]):
+def _note_removed(lean: Lean, stream: Stream, rid: str, raw: str) -> None:
+    row = _delivered(stream, rid, raw)
+    if not is_hash(row.hash) or pruned(lean, [rid]):
         return
     try:
-        cost = cost_of(record)
+        cost = cost_of(row.record)
     except (ValueError, RecursionError):
         cost = 0
-    note_pruned_hashes(lean, stream, [(rid, raw["hash"], max(0, min(cost, MAX_COST_NUSD)))])
+    note_pruned_hashes(lean, stream, [(rid, row.hash, max(0, min(cost, MAX_COST_NUSD)))])
+
+
+def _delivered(stream: Stream, rid: str, raw: str) -> Delivered:
+    """What came, as it came."""
+    came = json.loads(raw)
+    return Delivered(Record(stream, rid, came["kind"], came["body"]), came["seq"], came["hash"], came["pusher"])
 
 
 def drop_texts(lean: Lean, rids: Sequence[str]) -> None:
@@ -163,11 +168,7 @@ def quarantined(lean: Lean, stream: Stream, why: str) -> dict[str, Delivered]:
         "SELECT key, rid, raw FROM sync_asides WHERE way = 'in' AND stream = :stream AND why = :why",
         {"stream": stream, "why": why},
     )
-    found = {}
-    for key, rid, text in rows:
-        raw = json.loads(text)
-        record = Record(stream, rid, raw["kind"], raw["body"])
-        found[str(key)] = Delivered(record, raw["seq"], raw["hash"], raw["pusher"])
+    found = {str(key): _delivered(stream, rid, raw) for key, rid, raw in rows}
     return dict(sorted(found.items(), key=lambda item: item[1].seq))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger_tui.domain.sync import plan
 from ledger_tui.store import sync_standing
-from ledger_tui.store.sync_coming import chunks
+from ledger_tui.store.sync_coming import chunks, rows_of
 
 if TYPE_CHECKING:
     from ledger_tui.store.lean import Lean
@@ -28,14 +28,11 @@ def begin(lean: Lean) -> None:
 
 def note_offered(lean: Lean, rids: Sequence[str]) -> None:
     """Remember facts that servers had and that are about to be offered, as far as an account may be denied them."""
-    kinds = ", ".join(f"'{kind}'" for kind in _PROTECTED)
     found = [
-        str(row[0])
+        str(rid)
         for names in chunks(rids)
-        for row in lean.fetch(
-            f"SELECT rid FROM journal WHERE kind IN ({kinds}) AND rid IN ({', '.join(':' + name for name in names)})",
-            names,
-        )
+        for rid, kind in rows_of(lean, "rid, kind", "journal", "rid", names)
+        if kind in _PROTECTED
     ]
     if found:
         sync_standing.put(lean, _OFFERED, sorted({*(sync_standing.get(lean, _OFFERED) or ()), *found}))
