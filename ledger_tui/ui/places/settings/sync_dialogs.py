@@ -22,6 +22,7 @@ from ledger_tui.errors import LedgerError
 from ledger_tui.ui.clipboard import copy
 from ledger_tui.ui.dialogs.base import Dialog
 from ledger_tui.ui.dialogs.export import free_name, shown_path, start_folder
+from ledger_tui.ui.places.settings.sync_asking import AskingDialog
 from ledger_tui.ui.places.settings.sync_password import told
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.widgets.tab_row import TabRow
@@ -41,7 +42,7 @@ WORDS = {
 }
 
 
-class JoinDialog(Dialog["Joined | None"]):
+class JoinDialog(AskingDialog["Joined | None"]):
     """Asks for address and password, and does it: what goes wrong is told here, beside what was typed.
 
     | Key(s) | Description |
@@ -75,7 +76,6 @@ before.
         super().__init__("Share this ledger", "enter do it · esc cancel")
         self._service = service
         self._address = address
-        self._busy = False
         self._script = ""
 
     def compose_dialog(self) -> Iterable[Widget]:
@@ -122,25 +122,18 @@ before.
     def _chosen(self, event: TabRow.Chosen) -> None:
         self.query_one("#sync-what-words", Static).update(WORDS[event.name])
         self.query_one("#ok", Button).label = event.name.partition(" ")[0]
-        self._say("")
-
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        if not self._busy:
-            self._say("")
+        self.say("")
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#ok")
     def _asked(self) -> None:
         address = self.query_one("#sync-address", Input).value.strip()
-        if self._busy:
+        if self.busy:
             return
         if not address:
-            self._say("✗ The address is missing.")
+            self.say("✗ The address is missing.")
             return
-        self._busy = True
-        self._say("◌ asking the server …")
-        self.run_worker(self._work(self._what, address), group="join", exclusive=True, exit_on_error=False)
+        self.ask(self._work(self._what, address))
 
     async def _work(self, what: str, address: str) -> None:
         password = self.query_one("#sync-password", Input).value or None
@@ -155,18 +148,19 @@ before.
     def _failed(self, error: Exception) -> None:
         from ledger_tui.sync.door import PasswordWanted
 
-        self._busy = False
+        self.busy = False
         self._script = str(getattr(error, "script", ""))
         try:
-            self._say(told(error, "above"))
+            self.say(told(error, "above"))
             self.query_one("#sync-script").set_class(bool(self._script), "-any")
             if isinstance(error, PasswordWanted):
                 self.query_one("#sync-password").focus()
         except NoMatches:
             return
 
-    def _say(self, words: str) -> None:
-        self.query_one("#sync-said", Static).update(content(words))
+    def say(self, words: str) -> None:
+        """As any such dialog; the SQL that was offered goes with its words."""
+        super().say(words)
         if not words:
             self.query_one("#sync-script").remove_class("-any")
 
@@ -189,17 +183,9 @@ before.
         try:
             await asyncio.to_thread(write)
         except LedgerError as error:
-            self._say(told(error))
+            self.say(told(error))
         else:
             self.app.notify(printable(f"Saved as {shown_path(target)}"), markup=False)
-
-    @on(Button.Pressed, "#cancel")
-    def action_cancel(self) -> None:
-        """Leave, unless the server is being asked."""
-        if self._busy:
-            self._say("◌ asking the server, a few seconds more …")
-        else:
-            self.dismiss(None)
 
 
 class _Closed(Exception):

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import Horizontal
-from textual.css.query import NoMatches
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from ledger_tui.domain.text import printable
 from ledger_tui.errors import LedgerError
-from ledger_tui.ui.dialogs.base import Dialog
+from ledger_tui.ui.places.settings.sync_asking import AskingDialog
 from ledger_tui.ui.safe import content
 from ledger_tui.ui.sync_words import here
 
@@ -49,7 +48,7 @@ def tell_kept(app: LedgerApp, words: str, title: str, kept: str) -> None:
     app.notify(printable(text), title=title, severity=severity, timeout=15 if kept == "memory" else 5, markup=False)
 
 
-class PasswordDialog(Dialog["str | None"]):
+class PasswordDialog(AskingDialog["str | None"]):
     """Asks for the password of the ledger's account; the answer is where it is kept, None when it was cancelled.
 
     | Key(s) | Description |
@@ -68,7 +67,6 @@ trusted it is held until the workstation is left.
         super().__init__("Password", "enter try it · esc cancel")
         self._service = service
         self._address = address
-        self._busy = False
 
     def compose_dialog(self) -> Iterable[Widget]:
         """Whose, the field, what went wrong, buttons."""
@@ -79,40 +77,18 @@ trusted it is held until the workstation is left.
             yield Button("Cancel", id="cancel", compact=True)
             yield Button("Try it", id="ok", variant="primary", compact=True)
 
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        if not self._busy:
-            self._say("")
-
     @on(Input.Submitted)
     @on(Button.Pressed, "#ok")
     def _asked(self) -> None:
         password = self.query_one(Input).value
-        if self._busy or not password:
-            return
-        self._busy = True
-        self._say("◌ asking the server …")
-        self.run_worker(self._try(password), group="password", exclusive=True, exit_on_error=False)
+        if not self.busy and password:
+            self.ask(self._try(password))
 
     async def _try(self, password: str) -> None:
         try:
             kept = await asyncio.to_thread(self._service.give_password, password)
         except Exception as error:
-            self._busy = False
-            self._say(told(error, "again"))
+            self.busy = False
+            self.say(told(error, "again"))
         else:
             self.dismiss(kept)
-
-    def _say(self, words: str) -> None:
-        try:
-            self.query_one("#sync-said", Static).update(content(words))
-        except NoMatches:
-            return
-
-    @on(Button.Pressed, "#cancel")
-    def action_cancel(self) -> None:
-        """Leave, unless the server is being asked."""
-        if self._busy:
-            self._say("◌ asking the server, a few seconds more …")
-        else:
-            self.dismiss(None)
