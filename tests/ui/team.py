@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ledger_tui.domain.content import PromptContent
 from ledger_tui.errors import LedgerError
@@ -31,12 +32,24 @@ class Team:
     def share(self, ledger: PromptLedger, account: str, label: str = "") -> None:
         """Share a prepared ledger through the server."""
 
-        def open_remote(_: Database) -> Remote:
+        def let_in() -> None:
             if self.is_down:
                 raise RemoteUnavailable("connection refused")
             if self.refusal is not None:
                 raise self.refusal
-            return self.server.remote(account)
+
+        def open_remote(_: Database) -> Remote:
+            let_in()
+            remote = self.server.remote(account)
+            hello = remote.hello
+
+            def meet(*told: Any) -> Any:
+                # A line that is open already is no way around it.
+                let_in()
+                return hello(*told)
+
+            remote.hello = meet  # type: ignore[method-assign]
+            return remote
 
         service = SyncService(ledger.database, ledger.paths, device=ledger.device, open_remote=open_remote)
         ledger.__dict__["sync"] = service
